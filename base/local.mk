@@ -1,0 +1,1 @@
+# base: what this folder builds, tests and installs.

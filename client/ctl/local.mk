@@ -1,0 +1,1 @@
+# client/ctl: what this folder builds, tests and installs.

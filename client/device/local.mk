@@ -1,0 +1,1 @@
+# client/device: what this folder builds, tests and installs.

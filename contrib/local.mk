@@ -1,0 +1,1 @@
+# contrib: what this folder builds, tests and installs.

@@ -1,0 +1,1 @@
+# daemon/ca: what this folder builds, tests and installs.

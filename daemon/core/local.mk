@@ -1,0 +1,1 @@
+# daemon/core: what this folder builds, tests and installs.

@@ -1,0 +1,1 @@
+# daemon/courier: what this folder builds, tests and installs.

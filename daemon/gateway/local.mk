@@ -1,0 +1,1 @@
+# daemon/gateway: what this folder builds, tests and installs.

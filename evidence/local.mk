@@ -1,0 +1,1 @@
+# evidence: what this folder builds, tests and installs.

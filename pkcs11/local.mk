@@ -1,0 +1,1 @@
+# pkcs11: what this folder builds, tests and installs.

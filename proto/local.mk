@@ -1,0 +1,1 @@
+# proto: what this folder builds, tests and installs.

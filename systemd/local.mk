@@ -1,0 +1,1 @@
+# systemd: what this folder builds, tests and installs.
