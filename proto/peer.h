@@ -1,0 +1,50 @@
+/*
+ * peer.h: one blocking connection inside the machine: for workers, which serve one peer and exit, and for
+ * derivctl. Every message in either direction passes the table and the limits.
+ */
+#ifndef DERIVD_PROTO_PEER_H
+#define DERIVD_PROTO_PEER_H
+
+#include "proto/kind.h"
+#include "proto/msg.h"
+
+struct peer;
+
+/* own: which side we are. fd is taken also when this fails later. */
+struct peer *peer_new(int take_fd, enum msg_link link, enum msg_side own);
+void peer_free(struct peer *p);
+DEFINE_AUTO(peer, struct peer *, peer_free);
+
+/* Connects to a socket of ours and exchanges Hello. ERR_UNREACHABLE (fate RETRY), ERR_BUILD. */
+MUST_CHECK struct err *peer_connect(const char *path, enum msg_link link, const char *program,
+	struct peer **ret_peer);
+/* The exchange of build ids; afterwards the phase is PH_READY. timeout_ms: -1 for ever. ERR_BUILD. */
+MUST_CHECK struct err *peer_hello(struct peer *p, const char *program, int timeout_ms);
+
+int peer_get_fd(const struct peer *p);
+void peer_set_phase(struct peer *p, enum msg_phase phase);
+enum msg_phase peer_get_phase(const struct peer *p);
+
+/* One message that came in. body is the receiver's: msg_free. */
+struct peer_message {
+	const struct msg *msg;
+	uint32_t serial;
+	void *body;
+};
+
+MUST_CHECK struct err *peer_send(struct peer *p, enum msg_number number, uint32_t serial, const void *body);
+/* ERR_TIMEOUT, ERR_GONE, ERR_PROTOCOL. After ERR_PROTOCOL the connection is of no more use. */
+MUST_CHECK struct err *peer_recv(struct peer *p, int timeout_ms, struct peer_message *ret_message);
+/* Is a message there already, or within timeout_ms? */
+MUST_CHECK struct err *peer_wait(struct peer *p, int timeout_ms, bool *ret_ready);
+/*
+ * Sends a request and waits for its answer, which must be of the number expected; an Error message becomes a
+ * struct err. Unsolicited messages (serial 0) that come meanwhile are kept for peer_recv, at most 64.
+ * *ret_body is the caller's: msg_free. timeout_ms: for the whole call.
+ */
+MUST_CHECK struct err *peer_call(struct peer *p, enum msg_number number, const void *body,
+	enum msg_number expected, int timeout_ms, void *ret_body);
+/* Answers a request with an error. */
+MUST_CHECK struct err *peer_send_error(struct peer *p, uint32_t serial, const struct err *e);
+
+#endif
