@@ -1,6 +1,7 @@
 /*
  * buf.h: a growing byte buffer to write into, and a cursor to read from bytes of somebody else.
- * All integers are big-endian. Out of memory aborts.
+ * All integers are big-endian. Out of memory aborts. Memory that a buffer leaves behind is
+ * overwritten, as a habit; what must stay out of swap and dumps belongs into a secret (secret.h).
  */
 #ifndef DERIVD_BASE_BUF_H
 #define DERIVD_BASE_BUF_H
@@ -23,7 +24,7 @@ void buf_add_u64(struct buf *b, uint64_t v);
 /* The text without its terminating zero. */
 void buf_add_str(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-/* Makes room for len bytes at the end and lends it; they count as written. */
+/* Makes room for len zero bytes at the end and lends it; they count as written. */
 uint8_t *buf_grow(struct buf *b, size_t len);
 /* Cuts the buffer to len bytes, which must not be more than it has. */
 void buf_cut(struct buf *b, size_t len);
@@ -43,7 +44,8 @@ bool bytes_eq(struct bytes a, struct bytes b);
 /* The same in a time that depends on the lengths only. */
 bool bytes_eq_const(struct bytes a, struct bytes b);
 
-/* A cursor. Each read either succeeds whole or returns ERR_FORMAT and leaves cursor and outputs alone. */
+/* A cursor. Each read either succeeds whole or returns ERR_FORMAT and leaves cursor and outputs
+ * alone. */
 struct cursor {
 	struct bytes rest;
 };
@@ -57,14 +59,9 @@ MUST_CHECK struct err *cursor_bytes(struct cursor *c, size_t len, struct bytes *
 /* ERR_FORMAT when anything is left: every parser ends with it. */
 MUST_CHECK struct err *cursor_end(const struct cursor *c);
 
-/* free() for AUTO(mem): plain allocations. */
-void mem_free(void *p);
-DEFINE_AUTO(mem, void *, mem_free);
+/* AUTO_MEM char *s = NULL; frees a plain allocation of any type on leaving the scope. */
+void mem_cleanup(void *pointer_to_pointer);
 #define AUTO_MEM __attribute__((cleanup(mem_cleanup)))
-static inline UNUSED void mem_cleanup(void *p)
-{
-	mem_free(*(void **)p);
-}
 
 /* malloc family that aborts when there is no memory. xcalloc zeroes. */
 void *xcalloc(size_t n, size_t size);

@@ -26,8 +26,8 @@ void log_init(const char *program, bool debug);
  * One entry. message_id: 32 hexadecimal digits, or NULL for an entry without one. fields: ends with a NULL
  * name, or is NULL.
  */
-void log_event(int priority, const char *message_id, const struct log_field *fields, const char *fmt, ...)
-	PRINTF(4, 5);
+void log_event(int priority, const char *message_id, const struct log_field *fields,
+	const char *fmt, ...) PRINTF(4, 5);
 /* Logs an error with its kind and fate as fields, and frees it. Priority by fate: RETRY warning, else error. */
 void log_error(struct err *take_e, const char *fmt, ...) PRINTF(2, 3);
 

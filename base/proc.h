@@ -12,36 +12,45 @@
 #include "base/err.h"
 
 /*
- * The prologue: descriptors 0 to 2 open, the others but those of socket activation closed, umask 077, core
- * dumps off, not dumpable, no new privileges, SIGPIPE ignored, the log started under this name.
- * Never fails: what cannot be had aborts.
+ * The prologue: descriptors 0 to 2 open, the others but those of socket activation closed, umask
+ * 077, core dumps off, not dumpable, no new privileges, SIGPIPE ignored, the log started under this
+ * name. Never fails: what cannot be had aborts.
  */
 void proc_start(const char *program);
-/* The same without closing descriptors and without no-new-privileges: for programs that a person starts. */
+/* The same without closing descriptors and without no-new-privileges: for what a person starts. */
 void proc_start_interactive(const char *program);
 
 /* Identifies this build: 40 hexadecimal digits, the same in every program of one build. */
 const char *proc_build_id(void);
 
-/* The number of passed descriptors and the n-th one (name as in FileDescriptorName=, "" accepts any).
- * The descriptor must be a socket of that type (SOCK_SEQPACKET or SOCK_STREAM); ERR_CONFIG otherwise. */
-MUST_CHECK struct err *proc_passed_fd(const char *name, int socket_type, bool listening, int *ret_fd);
+/*
+ * The first passed descriptor of that name (as in FileDescriptorName=; "" accepts any; with Accept=yes
+ * it is "connection"). Lent: it belongs to the process. It must be a socket of that type
+ * (SOCK_SEQPACKET or SOCK_STREAM), listening or connected as said; ERR_CONFIG otherwise.
+ */
+MUST_CHECK struct err *proc_passed_fd(
+	const char *name, int socket_type, bool listening, int *ret_fd);
+/* How many descriptors were passed. */
 int proc_passed_count(void);
 
-/* "$CONFIGURATION_DIRECTORY/file" or "/etc/derivd/file"; the caller frees. State: for program "ca"
- * "$STATE_DIRECTORY/file" or "/var/lib/derivd-ca/file". Runtime: "$RUNTIME_DIRECTORY/file" or "/run/derivd/file". */
+/*
+ * "$CONFIGURATION_DIRECTORY/file" or "/etc/derivd/file"; the caller frees. State: for program "ca"
+ * "$STATE_DIRECTORY/file" or "/var/lib/derivd-ca/file", and for "" (derivd itself) "/var/lib/derivd/file".
+ * Runtime: "$RUNTIME_DIRECTORY/file" or "/run/derivd/file".
+ */
 char *proc_config_path(const char *file);
 char *proc_state_path(const char *program, const char *file);
 char *proc_runtime_path(const char *file);
 
 /*
- * A timer that nobody can block: when it expires the kernel kills this process with SIGKILL. Armed before
- * each call that may hang; 0 disarms. seconds: wall time from now. Aborts when it cannot be had.
+ * A timer that nobody can block: when it expires the kernel kills this process with SIGKILL. Armed
+ * before each call that may hang; 0 disarms. seconds: wall time from now. Aborts when it cannot be
+ * had.
  */
 void proc_deadline(unsigned int seconds);
 
 /* The peer of a unix socket. groups: SO_PEERGROUPS. ERR_SYSTEM. */
-#define PROC_GROUPS_MAX 64
+#define PROC_GROUPS_MAX 1024
 struct proc_peer {
 	uid_t uid;
 	gid_t gid;

@@ -6,3 +6,9 @@ include tests/sim/local.mk
 include tests/e2e/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
+
+# All of UNIT_TESTS at once; without cmocka none is built (configure says so).
+if HAVE_CMOCKA
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
