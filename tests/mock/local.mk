@@ -1,1 +1,11 @@
-# tests/mock
+# tests/mock: what stands in for hardware. The rig starts a private pcscd with virtual readers.
+include tests/mock/reader/local.mk
+
+EXTRA_DIST += \
+	tests/fixtures/make-card \
+	tests/lib/der.py \
+	tests/lib/pcsc.py \
+	tests/lib/pki.py \
+	tests/lib/rig.py \
+	tests/lib/tap.py \
+	tests/mock/rig

@@ -1,1 +1,36 @@
-# tests/mock/vcard
+# tests/mock/vcard: the virtual PIV card. Depends on nothing else of the tree.
+noinst_LIBRARIES += tests/mock/vcard/libvcard.a
+tests_mock_vcard_libvcard_a_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(CRYPTO_CFLAGS)
+tests_mock_vcard_libvcard_a_SOURCES = \
+	tests/mock/vcard/apdu.c \
+	tests/mock/vcard/applet.h \
+	tests/mock/vcard/auth.c \
+	tests/mock/vcard/bits.c \
+	tests/mock/vcard/bits.h \
+	tests/mock/vcard/card.c \
+	tests/mock/vcard/card.h \
+	tests/mock/vcard/files.c \
+	tests/mock/vcard/hand.c \
+	tests/mock/vcard/hand.h \
+	tests/mock/vcard/inhand.h \
+	tests/mock/vcard/keys.c \
+	tests/mock/vcard/keys.h \
+	tests/mock/vcard/pin.c \
+	tests/mock/vcard/settings.c \
+	tests/mock/vcard/store.c \
+	tests/mock/vcard/store.h \
+	tests/mock/vcard/tlv.c \
+	tests/mock/vcard/tlv.h \
+	tests/mock/vcard/words.c
+
+noinst_PROGRAMS += tests/mock/vcard/vcard
+tests_mock_vcard_vcard_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(CRYPTO_CFLAGS)
+tests_mock_vcard_vcard_SOURCES = \
+	tests/mock/vcard/control.c \
+	tests/mock/vcard/control.h \
+	tests/mock/vcard/link.c \
+	tests/mock/vcard/link.h \
+	tests/mock/vcard/main.c
+tests_mock_vcard_vcard_LDADD = tests/mock/vcard/libvcard.a $(CRYPTO_LIBS)
+
+EXTRA_DIST += tests/mock/vcard/README.md

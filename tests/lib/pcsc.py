@@ -1,0 +1,92 @@
+"""What pcscd says of its readers, asked as any client asks: libpcsclite through ctypes."""
+
+import ctypes
+import os
+import time
+
+PRESENT, ABSENT, MUTE = 0x20, 0x10, 0x200
+TIMEOUT = 0x8010000A
+NO_READERS = 0x8010002E
+
+
+class State(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("user", ctypes.c_void_p), ("current", ctypes.c_ulong),
+                ("event", ctypes.c_ulong), ("atr_n", ctypes.c_ulong), ("atr", ctypes.c_ubyte * 33)]
+
+
+class Client:
+    """One PC/SC context. libpcsclite reads the socket's name once in a process: see ask()."""
+
+    def __init__(self):
+        self.lib = ctypes.CDLL("libpcsclite.so.1")
+        for f in ("SCardEstablishContext", "SCardListReaders", "SCardGetStatusChange", "SCardReleaseContext"):
+            getattr(self.lib, f).restype = ctypes.c_ulong
+        self.context = ctypes.c_long()
+        self._check(self.lib.SCardEstablishContext(2, None, None, ctypes.byref(self.context)))
+
+    @staticmethod
+    def _check(code):
+        if code & 0xFFFFFFFF:
+            raise OSError(f"PC/SC error {code & 0xFFFFFFFF:08X}")
+
+    def readers(self):
+        n = ctypes.c_ulong(0)
+        code = self.lib.SCardListReaders(self.context, None, None, ctypes.byref(n)) & 0xFFFFFFFF
+        if code == NO_READERS:
+            return []
+        self._check(code)
+        room = ctypes.create_string_buffer(n.value)
+        code = self.lib.SCardListReaders(self.context, None, room, ctypes.byref(n)) & 0xFFFFFFFF
+        return [] if code == NO_READERS else [r.decode() for r in room.raw[:n.value].split(b"\0") if r]
+
+    def states(self, previous=None, timeout_ms=0):
+        """{reader: (present, events so far, ATR)}; with previous, waits until something differs."""
+        names = self.readers()
+        room = (State * (len(names) + 1))()
+        for i, name in enumerate(names):
+            room[i].name = name.encode()
+            if previous and name in previous:
+                room[i].current = previous[name][3]
+        room[len(names)].name = b"\\\\?PnP?\\Notification"
+        room[len(names)].current = len(names) << 16
+        code = self.lib.SCardGetStatusChange(self.context, ctypes.c_ulong(timeout_ms), room, len(room))
+        if code & 0xFFFFFFFF != TIMEOUT:
+            self._check(code)
+        return {s.name.decode(): (bool(s.event & PRESENT), s.event >> 16 & 0xFFFF,
+                                  bytes(s.atr[:s.atr_n]), s.event & ~2) for s in room[:len(names)]}
+
+    def wait(self, good, timeout):
+        """Waits until good(states) is true; returns the last states, or raises with them."""
+        end = time.monotonic() + timeout
+        states = self.states()
+        while not good(states):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"pcscd still says {states}")
+            states = self.states(states, min(int(left * 1000) + 1, 1000))
+        return states
+
+
+def ask(socket, question):
+    """Runs question(client) against the pcscd behind a socket, in a child; returns what it returns (a text).
+
+    A process can talk to one pcscd only, and tests talk to several."""
+    receive, send = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            os.close(receive)
+            os.environ["PCSCLITE_CSOCK_NAME"] = socket
+            text = question(Client())
+            code = 0
+        except Exception as e:
+            text = f"{type(e).__name__}: {e}"
+        os.write(send, (text or "").encode())
+        os._exit(code)
+    os.close(send)
+    with os.fdopen(receive, "rb") as f:
+        text = f.read().decode()
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        raise RuntimeError(text)
+    return text

@@ -1,0 +1,99 @@
+"""Test programs that speak TAP: functions in a row, each one a test, each assertion with its story.
+
+    tap = Tap()
+
+    @tap.test("the card signs")
+    def _():
+        tap.equal(sign(), "ok")
+
+    tap.run()
+"""
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+
+
+class Failed(Exception):
+    pass
+
+
+class Skipped(Exception):
+    pass
+
+
+class Tap:
+    def __init__(self):
+        self.tests = []
+        self.cleanups = contextlib.ExitStack()
+
+    def test(self, title):
+        def add(function):
+            self.tests.append((title, function))
+            return function
+        return add
+
+    def use(self, context):
+        """Enters a context (a Rig, a directory) that is left when all tests are done."""
+        return self.cleanups.enter_context(context)
+
+    # ---- inside a test ----
+
+    def note(self, text):
+        for line in str(text).rstrip().split("\n"):
+            print(f"# {line}", flush=True)
+
+    def skip(self, why):
+        raise Skipped(why)
+
+    def check(self, condition, story):
+        if not condition:
+            raise Failed(story)
+
+    def equal(self, got, wanted, what="value"):
+        self.check(got == wanted, f"{what}: got {got!r}, wanted {wanted!r}")
+
+    def contains(self, text, part, what="output"):
+        self.check(part in text, f"{what}: \"{part}\" is not in it:\n{text}")
+
+    def lacks(self, text, part, what="output"):
+        self.check(part not in text, f"{what}: \"{part}\" is in it:\n{text}")
+
+    @contextlib.contextmanager
+    def raises(self, kind, part=""):
+        try:
+            yield
+        except kind as e:
+            self.check(part in str(e), f"the error says \"{e}\", not \"{part}\"")
+            return
+        raise Failed(f"no {kind.__name__}")
+
+    # ---- the run ----
+
+    def _run_one(self, number, title, function):
+        began = time.monotonic()
+        try:
+            function()
+            print(f"ok {number} - {title}", flush=True)
+            result = True
+        except Skipped as e:
+            print(f"ok {number} - {title} # SKIP {e}", flush=True)
+            result = True
+        except Exception as e:
+            self.note(e if isinstance(e, Failed) else traceback.format_exc())
+            print(f"not ok {number} - {title}", flush=True)
+            result = False
+        if os.environ.get("TAP_TIMES"):
+            self.note(f"{time.monotonic() - began:.2f} s")
+        return result
+
+    def run(self):
+        """Runs all tests (or those whose titles contain the first argument) and exits."""
+        part = sys.argv[1] if len(sys.argv) > 1 else ""
+        chosen = [(t, f) for t, f in self.tests if part in t]
+        print(f"1..{len(chosen)}", flush=True)
+        with self.cleanups:
+            results = [self._run_one(i, t, f) for i, (t, f) in enumerate(chosen, 1)]
+        sys.exit(0 if all(results) else 1)

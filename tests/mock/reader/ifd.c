@@ -1,0 +1,330 @@
+/*
+ * A virtual card reader: an IFD handler that pcscd loads like any reader's driver. The slot is a unix
+ * socket; a card that connects to it is in the reader, a card that closes is pulled. On it both speak
+ * vpcd's wire protocol (tests/mock/vcard/link.h).
+ *
+ * Why not the vpcd of Debian alone: it listens on all interfaces, always makes exactly two readers, is
+ * looked at each 400 ms only, and when told to connect out instead (DEVICENAME 127.0.0.1:PORT) it calls
+ * FD_SET(-1) as soon as the card is pulled, which aborts pcscd. This one has one reader for each rig's
+ * wish, no port, and tells pcscd of each move at once, as readers with an interrupt endpoint do.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <wintypes.h>
+#include <pcsclite.h>
+#include <ifdhandler.h>
+#include <reader.h>
+
+enum { READERS_MAX = 16, MESSAGE_MAX = 65535, LENGTH_BYTES = 2 };
+enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4 };
+
+static struct slot {
+	bool open;
+	int listener;
+	int card;   /* -1: no card */
+	int wakeup; /* eventfd: ends wait_for_move() early */
+	struct sockaddr_un at;
+} slots[READERS_MAX];
+
+static struct slot *find(DWORD lun)
+{
+	size_t i = lun >> 16;
+
+	return i < READERS_MAX && (lun & 0xFFFF) == 0 ? &slots[i] : NULL;
+}
+
+static struct slot *find_open(DWORD lun)
+{
+	struct slot *s = find(lun);
+
+	return s && s->open ? s : NULL;
+}
+
+static bool went_away(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static bool send_message(const struct slot *s, const uint8_t *bytes, size_t n)
+{
+	uint8_t message[LENGTH_BYTES + MESSAGE_MAX];
+	size_t sent = 0;
+
+	if (n > MESSAGE_MAX)
+		return false;
+	message[0] = (uint8_t)(n >> 8);
+	message[1] = (uint8_t)n;
+	memcpy(message + LENGTH_BYTES, bytes, n);
+	while (sent < LENGTH_BYTES + n) {
+		ssize_t part = send(s->card, message + sent, LENGTH_BYTES + n - sent, MSG_NOSIGNAL);
+
+		if (part < 0)
+			return false;
+		sent += (size_t)part;
+	}
+	return true;
+}
+
+static bool receive_all(const struct slot *s, uint8_t *bytes, size_t n)
+{
+	return recv(s->card, bytes, n, MSG_WAITALL) == (ssize_t)n;
+}
+
+static bool receive_message(const struct slot *s, uint8_t *bytes, DWORD *n)
+{
+	uint8_t length[LENGTH_BYTES];
+	size_t have;
+
+	if (!receive_all(s, length, sizeof length))
+		return false;
+	have = (size_t)length[0] << 8 | length[1];
+	if (have > *n || !receive_all(s, bytes, have))
+		return false;
+	*n = have;
+	return true;
+}
+
+static bool send_control(const struct slot *s, uint8_t code)
+{
+	return send_message(s, &code, 1);
+}
+
+static bool listen_at(struct slot *s, const char *path)
+{
+	s->at = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof s->at.sun_path)
+		return false;
+	strcpy(s->at.sun_path, path);
+	unlink(path);
+	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listener < 0)
+		return false;
+	if (bind(s->listener, (struct sockaddr *)&s->at, sizeof s->at) == 0 &&
+		chmod(path, 0600) == 0 && listen(s->listener, 1) == 0)
+		return true;
+	close(s->listener);
+	return false;
+}
+
+/* The name is what pcscd makes of a USB device: usb:VID/PID:libudev:INTERFACE:PATH. */
+RESPONSECODE IFDHCreateChannelByName(DWORD lun, LPSTR name)
+{
+	struct slot *s = find(lun);
+	const char *path = strchr(name, '/') ? strstr(name, ":/") : NULL;
+
+	if (!s || s->open || !path)
+		return IFD_COMMUNICATION_ERROR;
+	*s = (struct slot){.card = -1};
+	if (!listen_at(s, path + 1))
+		return IFD_COMMUNICATION_ERROR;
+	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->open = true;
+	return IFD_SUCCESS;
+}
+
+RESPONSECODE IFDHCreateChannel(DWORD lun, DWORD channel)
+{
+	(void)lun;
+	(void)channel;
+	return IFD_NOT_SUPPORTED;
+}
+
+RESPONSECODE IFDHCloseChannel(DWORD lun)
+{
+	struct slot *s = find_open(lun);
+
+	if (!s)
+		return IFD_COMMUNICATION_ERROR;
+	if (s->card >= 0)
+		close(s->card);
+	close(s->listener);
+	close(s->wakeup);
+	unlink(s->at.sun_path);
+	s->open = false;
+	return IFD_SUCCESS;
+}
+
+/* Waits until a card comes or goes, or stop_waiting() is called. Called without pcscd's lock on the
+ * reader, beside a running APDU: it only looks. */
+static RESPONSECODE wait_for_move(DWORD lun, int timeout_ms)
+{
+	struct slot *s = find_open(lun);
+	struct pollfd p[2];
+	uint64_t count;
+
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	p[0] = (struct pollfd){.fd = s->wakeup, .events = POLLIN};
+	p[1] = s->card >= 0 ? (struct pollfd){.fd = s->card, .events = POLLRDHUP}
+			    : (struct pollfd){.fd = s->listener, .events = POLLIN};
+	if (poll(p, 2, timeout_ms) < 0 && errno != EINTR)
+		return IFD_COMMUNICATION_ERROR;
+	if (p[0].revents && read(s->wakeup, &count, sizeof count) < 0)
+		return IFD_COMMUNICATION_ERROR;
+	return IFD_SUCCESS;
+}
+
+static RESPONSECODE stop_waiting(DWORD lun)
+{
+	static const uint64_t one = 1;
+	struct slot *s = find_open(lun);
+
+	if (!s || write(s->wakeup, &one, sizeof one) < 0)
+		return IFD_COMMUNICATION_ERROR;
+	return IFD_SUCCESS;
+}
+
+/* Only this function, which one thread of pcscd calls, takes a card in or puts it out. A card that went
+ * is reported absent once even if the next one waits already: a swap is never overlooked. */
+RESPONSECODE IFDHICCPresence(DWORD lun)
+{
+	struct slot *s = find_open(lun);
+
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	if (s->card >= 0) {
+		if (!went_away(s->card))
+			return IFD_ICC_PRESENT;
+		close(s->card);
+		s->card = -1;
+		return IFD_ICC_NOT_PRESENT;
+	}
+	s->card = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+	return s->card >= 0 ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+}
+
+static RESPONSECODE give(const void *value, size_t n, PDWORD length, PUCHAR out)
+{
+	if (*length < n)
+		return IFD_ERROR_INSUFFICIENT_BUFFER;
+	memcpy(out, value, n);
+	*length = n;
+	return IFD_SUCCESS;
+}
+
+static RESPONSECODE read_atr(const struct slot *s, PDWORD length, PUCHAR out)
+{
+	if (s->card < 0)
+		return IFD_ICC_NOT_PRESENT;
+	if (!send_control(s, CONTROL_ATR) || !receive_message(s, out, length)) {
+		*length = 0;
+		return IFD_ICC_NOT_PRESENT;
+	}
+	return IFD_SUCCESS;
+}
+
+RESPONSECODE IFDHGetCapabilities(DWORD lun, DWORD tag, PDWORD length, PUCHAR value)
+{
+	static const UCHAR one = 1, many = READERS_MAX;
+	static RESPONSECODE (*const wait_function)(DWORD, int) = wait_for_move;
+	static RESPONSECODE (*const stop_function)(DWORD) = stop_waiting;
+
+	switch (tag) {
+	case TAG_IFD_ATR:
+		return find_open(lun) ? read_atr(find_open(lun), length, value)
+				      : IFD_NO_SUCH_DEVICE;
+	case TAG_IFD_SLOTS_NUMBER:
+	case TAG_IFD_THREAD_SAFE:
+		return give(&one, 1, length, value);
+	case TAG_IFD_SIMULTANEOUS_ACCESS:
+		return give(&many, 1, length, value);
+	case TAG_IFD_POLLING_THREAD_WITH_TIMEOUT:
+		return give(&wait_function, sizeof wait_function, length, value);
+	case TAG_IFD_STOP_POLLING_THREAD:
+		return give(&stop_function, sizeof stop_function, length, value);
+	default:
+		*length = 0;
+		return IFD_ERROR_TAG;
+	}
+}
+
+RESPONSECODE IFDHSetCapabilities(DWORD lun, DWORD tag, DWORD length, PUCHAR value)
+{
+	(void)lun;
+	(void)tag;
+	(void)length;
+	(void)value;
+	return IFD_NOT_SUPPORTED;
+}
+
+RESPONSECODE IFDHSetProtocolParameters(
+	DWORD lun, DWORD protocol, UCHAR flags, UCHAR pts1, UCHAR pts2, UCHAR pts3)
+{
+	(void)lun;
+	(void)protocol;
+	(void)flags;
+	(void)pts1;
+	(void)pts2;
+	(void)pts3;
+	return IFD_SUCCESS;
+}
+
+RESPONSECODE IFDHPowerICC(DWORD lun, DWORD action, PUCHAR atr, PDWORD length)
+{
+	struct slot *s = find_open(lun);
+
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	if (s->card < 0)
+		return IFD_ICC_NOT_PRESENT;
+	switch (action) {
+	case IFD_POWER_DOWN:
+		/* pcscd also powers down a card that was pulled: nothing to report then. */
+		(void)send_control(s, CONTROL_OFF);
+		return IFD_SUCCESS;
+	case IFD_POWER_UP:
+	case IFD_RESET:
+		if (!send_control(s, action == IFD_RESET ? CONTROL_RESET : CONTROL_ON))
+			return IFD_ICC_NOT_PRESENT;
+		return read_atr(s, length, atr);
+	default:
+		return IFD_NOT_SUPPORTED;
+	}
+}
+
+RESPONSECODE IFDHTransmitToICC(DWORD lun, SCARD_IO_HEADER send_pci, PUCHAR tx, DWORD tx_length,
+	PUCHAR rx, PDWORD rx_length, PSCARD_IO_HEADER receive_pci)
+{
+	struct slot *s = find_open(lun);
+	DWORD room = *rx_length;
+
+	*rx_length = 0;
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	if (s->card < 0)
+		return IFD_ICC_NOT_PRESENT;
+	/* One byte would be a control code of the protocol; a command has four. */
+	if (tx_length < 4)
+		return IFD_COMMUNICATION_ERROR;
+	if (!send_message(s, tx, tx_length) || !receive_message(s, rx, &room))
+		return IFD_ICC_NOT_PRESENT;
+	*rx_length = room;
+	receive_pci->Protocol = send_pci.Protocol;
+	return IFD_SUCCESS;
+}
+
+/* No features: neither a PIN pad nor a display. */
+RESPONSECODE IFDHControl(DWORD lun, DWORD code, PUCHAR tx, DWORD tx_length, PUCHAR rx,
+	DWORD rx_length, LPDWORD returned)
+{
+	(void)lun;
+	(void)tx;
+	(void)tx_length;
+	(void)rx;
+	(void)rx_length;
+	*returned = 0;
+	return code == CM_IOCTL_GET_FEATURE_REQUEST ? IFD_SUCCESS : IFD_ERROR_NOT_SUPPORTED;
+}

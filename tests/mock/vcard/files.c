@@ -1,0 +1,143 @@
+/* Reading keys and certificates for the card: see store.h. */
+#include "tests/mock/vcard/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509.h>
+
+enum { FILE_MAX = 1 << 20, PATH_ROOM = 4096, PASSWORD_MAX = 256 };
+
+DEFINE_AUTO(bio, BIO, BIO_free_all);
+DEFINE_AUTO(x509, X509, X509_free);
+DEFINE_AUTO(p12, PKCS12, PKCS12_free);
+
+static void close_file(FILE *f)
+{
+	if (f)
+		fclose(f);
+}
+DEFINE_AUTO(file, FILE, close_file);
+
+bool files_read(const char *path, struct blob *out, struct why *why)
+{
+	AUTO(file) FILE *f = fopen(path, "re");
+	uint8_t part[4096];
+	size_t n;
+
+	if (!f)
+		return why_set(why, "%s: %s", path, strerror(errno));
+	while ((n = fread(part, 1, sizeof part, f)) > 0) {
+		blob_add(out, part, n);
+		if (out->n > FILE_MAX)
+			return why_set(why, "%s: more than %d bytes", path, FILE_MAX);
+	}
+	if (ferror(f))
+		return why_set(why, "%s: cannot be read", path);
+	return true;
+}
+
+static const char *openssl_says(void)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *text = ERR_reason_error_string(code);
+
+	ERR_clear_error();
+	return text ? text : "not understood";
+}
+
+bool files_key(const char *path, EVP_PKEY **ret, struct why *why)
+{
+	AUTO(bio) BIO *in = BIO_new_file(path, "r");
+	EVP_PKEY *key;
+
+	if (!in)
+		return why_set(why, "%s: %s", path, strerror(errno));
+	/* An empty password, so that an encrypted file fails instead of asking at the terminal. */
+	key = PEM_read_bio_PrivateKey(in, NULL, NULL, (void *)(uintptr_t) "");
+	if (!key)
+		return why_set(
+			why, "%s: not an unencrypted PEM private key (%s)", path, openssl_says());
+	*ret = key;
+	return true;
+}
+
+static void add_der(X509 *cert, struct blob *out)
+{
+	int n = i2d_X509(cert, NULL);
+	unsigned char *at;
+
+	if (n <= 0)
+		abort();
+	at = must_alloc((size_t)n);
+	at -= i2d_X509(cert, &at);
+	blob_add(out, at, (size_t)n);
+	free(at);
+}
+
+bool files_cert(const char *path, struct blob *ret_der, struct why *why)
+{
+	AUTO(blob) struct blob raw = {0};
+	AUTO(bio) BIO *in = NULL;
+	AUTO(x509) X509 *cert = NULL;
+
+	if (!files_read(path, &raw, why))
+		return false;
+	if (raw.n && raw.at[0] == 0x30) {
+		blob_add(ret_der, raw.at, raw.n);
+		return true;
+	}
+	in = BIO_new_mem_buf(raw.at, (int)raw.n);
+	cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	if (!cert)
+		return why_set(
+			why, "%s: neither a PEM nor a DER certificate (%s)", path, openssl_says());
+	add_der(cert, ret_der);
+	return true;
+}
+
+/* The first line of PATH.pass; empty if there is no such file. */
+static void read_password(const char *path, char password[PASSWORD_MAX])
+{
+	char name[PATH_ROOM];
+	AUTO(file) FILE *f = NULL;
+
+	password[0] = 0;
+	if ((size_t)snprintf(name, sizeof name, "%s.pass", path) >= sizeof name)
+		return;
+	f = fopen(name, "re");
+	if (f && fgets(password, PASSWORD_MAX, f))
+		password[strcspn(password, "\r\n")] = 0;
+}
+
+bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struct why *why)
+{
+	AUTO(blob) struct blob raw = {0};
+	AUTO(p12) PKCS12 *p12 = NULL;
+	AUTO(x509) X509 *cert = NULL;
+	char password[PASSWORD_MAX];
+	const unsigned char *at;
+	EVP_PKEY *key = NULL;
+
+	if (!files_read(path, &raw, why))
+		return false;
+	at = raw.at;
+	p12 = d2i_PKCS12(NULL, &at, (long)raw.n);
+	if (!p12)
+		return why_set(why, "%s: not a PKCS#12 file", path);
+	read_password(path, password);
+	if (PKCS12_parse(p12, password, &key, &cert, NULL) != 1 || !key) {
+		EVP_PKEY_free(key);
+		return why_set(why, "%s: no key, or a wrong password in %s.pass (%s)", path, path,
+			openssl_says());
+	}
+	*ret_key = key;
+	if (cert)
+		add_der(cert, ret_der);
+	return true;
+}
