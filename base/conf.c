@@ -53,6 +53,42 @@ static void refuse_twins(cfg_opt_t *options)
 	}
 }
 
+/* How long the comment is that begins here; 0: none does. */
+static size_t comment_len(const char *p)
+{
+	const char *end;
+
+	if (*p == '#' || (p[0] == '/' && p[1] == '/'))
+		return strcspn(p, "\n");
+	if (p[0] != '/' || p[1] != '*')
+		return 0;
+	end = strstr(p + 2, "*/");
+	return end ? (size_t)(end + 2 - p) : strlen(p);
+}
+
+/*
+ * libconfuse puts variables of the environment where it finds ${NAME}. No configuration of ours may
+ * depend on who started the program, and templates have that form: a backslash keeps it as it is.
+ */
+static struct buf *keep_dollars(const char *text)
+{
+	AUTO(buf) struct buf *out = buf_new();
+	char quote = 0;
+
+	for (const char *p = text; *p;) {
+		size_t n = quote ? 0 : comment_len(p);
+		if (!n)
+			n = quote && p[0] == '\\' && p[1] ? 2 : 1;
+		if (quote != '\'' && p[0] == '$' && p[1] == '{')
+			buf_add_u8(out, '\\');
+		if (n == 1 && (*p == '"' || *p == '\'') && (!quote || quote == *p))
+			quote = quote ? 0 : *p;
+		buf_add(out, p, n);
+		p += n;
+	}
+	return take(out);
+}
+
 /* One file into cfg. Bytes that libconfuse would stop at or show raw are found first. */
 static struct err *parse_file(cfg_t *cfg, const char *path)
 {
@@ -67,7 +103,8 @@ static struct err *parse_file(cfg_t *cfg, const char *path)
 		return err_new(&ERR_CONFIG, "%s: not a text in UTF-8", path);
 	reading.path = path;
 	reading.error = NULL;
-	int result = cfg_parse_buf(cfg, buf_str(text));
+	AUTO(buf) struct buf *kept = keep_dollars(buf_str(text));
+	int result = cfg_parse_buf(cfg, buf_str(kept));
 	e = take(reading.error);
 	if (!e && result != CFG_SUCCESS)
 		e = err_new(&ERR_CONFIG, "%s:%d: does not parse", path, cfg->line);

@@ -2,7 +2,7 @@
  * conf.h: configuration files, in libconfuse's language, read whole or refused whole. An unknown key, a bad
  * value or a second section of the same title is an error with file and line. FILE.d/ *.conf files are read
  * after FILE in the order of their names, so that a later value wins; a section without a title goes on where
- * the earlier file left it.
+ * the earlier file left it. "${NAME}" stays as it is written: nothing comes from the environment.
  */
 #ifndef DERIVD_BASE_CONF_H
 #define DERIVD_BASE_CONF_H
