@@ -12,10 +12,11 @@
 struct buf;
 
 #define FRAME_HEADER_LEN 8
-#define FRAME_DATAGRAM_MAX 65536
 #define FRAME_INLINE_MAX 32768
+/* No datagram is longer. */
+#define FRAME_DATAGRAM_MAX (FRAME_HEADER_LEN + FRAME_INLINE_MAX)
 /* The largest body of all rows of the message table. */
-#define FRAME_BODY_MAX (8454144)
+#define FRAME_BODY_MAX 8454144
 #define FRAME_FLAG_MEMFD 0x0001
 
 struct frame {
@@ -24,6 +25,7 @@ struct frame {
 	struct buf *body;
 };
 
+/* Wipes the body. */
 void frame_free(struct frame *f);
 DEFINE_AUTO(frame, struct frame *, frame_free);
 
@@ -33,9 +35,10 @@ DEFINE_AUTO(frame, struct frame *, frame_free);
  */
 MUST_CHECK struct err *frame_send(int fd, uint16_t number, uint32_t serial, struct bytes body, bool *ret_sent);
 /*
- * Receives one datagram. *ret_frame stays NULL when a non-blocking socket has none. ERR_GONE at the end of the
+ * Receives one datagram. *ret_frame stays as it is when a non-blocking socket has none. ERR_GONE at the end of the
  * connection; ERR_PROTOCOL for a truncated or malformed datagram, a memfd that is not sealed, of another length
- * than it says or larger than FRAME_BODY_MAX, and for more descriptors than one.
+ * than it says, too short for one or larger than the message's row allows, and for any other number of descriptors
+ * than the header announces. The body is wiped by frame_free, everything else before this returns.
  */
 MUST_CHECK struct err *frame_recv(int fd, struct frame **ret_frame);
 

@@ -15,13 +15,14 @@ const struct err_kind *kind_find(const char *name);
 const char *kind_remedy(const struct err_kind *kind);
 
 /*
- * Fills ret_message (initialised by this call) from an error; the strings are lent from e and from tables,
- * so the message must be packed before e goes. An error of a kind that only base knows crosses as it is.
+ * The message for an error: kind, fate, text (made safe to show and cut to 2048 bytes) and the kind's remedy;
+ * it always passes the limits. The caller frees with msg_free. An error of a kind that only base knows crosses
+ * as it is.
  */
-void kind_to_wire(const struct err *e, Common__Error *ret_message);
+Common__Error *kind_to_wire(const struct err *e);
 /*
- * An error from the peer's message. A name that this build does not know becomes ERR_REMOTE with the text;
- * fate then follows the wire.
+ * An error from the peer's message, its reasons behind the text. A name that this build does not know becomes
+ * ERR_REMOTE, ERR_REMOTE_RETRY or ERR_REMOTE_BROKEN by the wire's fate, the name before the text.
  */
 MUST_CHECK struct err *kind_from_wire(const Common__Error *message);
 

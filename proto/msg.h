@@ -41,25 +41,23 @@ MUST_CHECK struct err *msg_admit(uint16_t number, size_t len, enum msg_link link
 	enum msg_phase phase, const struct msg **ret_msg);
 
 /*
- * Parses a body and checks every field against limit.def: lengths, counts, UTF-8, known enum values.
- * ERR_PROTOCOL names the field. *ret_body is freed with msg_free.
+ * Parses a body and checks every field against limit.def: lengths, counts, UTF-8, known enum values. Counts and
+ * lengths are checked before anything is allocated (scan.h). ERR_PROTOCOL names the field. *ret_body is freed with
+ * msg_free.
  */
 MUST_CHECK struct err *msg_parse(const struct msg *msg, struct bytes body, ProtobufCMessage **ret_body);
-/* Checks a message against limit.def without parsing: for what we are about to send. */
+/* Checks a message against limit.def without parsing: for what we are about to send. ERR_PROTOCOL. */
 MUST_CHECK struct err *msg_check(const ProtobufCMessage *body);
-/* The protobuf encoding. ERR_LIMIT when it is larger than the row's maximum. */
+/* Checks and encodes. ERR_LIMIT when it is larger than the row's maximum; ERR_PROTOCOL as msg_check. */
 MUST_CHECK struct err *msg_pack(const struct msg *msg, const ProtobufCMessage *body, struct buf **ret_bytes);
-/* A message that is not in the table (a nested one, a file): parse with limits, pack. */
+/* A message that is not in the table (a nested one, a file): parse with limits; pack without a check. */
 MUST_CHECK struct err *msg_parse_type(const ProtobufCMessageDescriptor *type, struct bytes body,
 	ProtobufCMessage **ret_body);
 struct buf *msg_pack_type(const ProtobufCMessage *body);
-/* Frees a parsed message, wiping what it held; NULL is fine. */
+/* Frees a message that this module made, wiping all its memory; NULL is fine. */
 void msg_free(void *body);
 #define AUTO_MSG __attribute__((cleanup(msg_cleanup)))
-static inline UNUSED void msg_cleanup(void *p)
-{
-	msg_free(*(void **)p);
-}
+void msg_cleanup(void *pointer_to_pointer);
 
 /* Views of protobuf-c byte fields. */
 static inline UNUSED struct bytes pb_bytes(ProtobufCBinaryData d)

@@ -10,12 +10,13 @@
 
 struct peer;
 
-/* own: which side we are. fd is taken also when this fails later. */
+/* own: which side we are. The descriptor becomes non-blocking. */
 struct peer *peer_new(int take_fd, enum msg_link link, enum msg_side own);
 void peer_free(struct peer *p);
 DEFINE_AUTO(peer, struct peer *, peer_free);
 
-/* Connects to a socket of ours and exchanges Hello. ERR_UNREACHABLE (fate RETRY), ERR_BUILD. */
+/* Connects to a socket of ours and exchanges Hello. ERR_UNREACHABLE (fate RETRY), ERR_DENIED, ERR_BUILD, or the error
+ * with which the server refused. */
 MUST_CHECK struct err *peer_connect(const char *path, enum msg_link link, const char *program,
 	struct peer **ret_peer);
 /* The exchange of build ids; afterwards the phase is PH_READY. timeout_ms: -1 for ever. ERR_BUILD. */
@@ -32,15 +33,22 @@ struct peer_message {
 	void *body;
 };
 
+/*
+ * Sends one message. ERR_GONE; ERR_TIMEOUT when the peer takes nothing for 30 s; ERR_LIMIT and ERR_PROTOCOL when the
+ * message is over its limits, ERR_INTERNAL when it is not ours to send here and now (nothing was sent then).
+ */
 MUST_CHECK struct err *peer_send(struct peer *p, enum msg_number number, uint32_t serial, const void *body);
-/* ERR_TIMEOUT, ERR_GONE, ERR_PROTOCOL. After ERR_PROTOCOL the connection is of no more use. */
+/*
+ * The next message, kept ones first; timeout_ms: -1 for ever. ERR_TIMEOUT, ERR_GONE, ERR_PROTOCOL. After ERR_PROTOCOL
+ * the connection is of no more use. An Error message comes as a message: kind_from_wire.
+ */
 MUST_CHECK struct err *peer_recv(struct peer *p, int timeout_ms, struct peer_message *ret_message);
 /* Is a message there already, or within timeout_ms? */
 MUST_CHECK struct err *peer_wait(struct peer *p, int timeout_ms, bool *ret_ready);
 /*
  * Sends a request and waits for its answer, which must be of the number expected; an Error message becomes a
  * struct err. Unsolicited messages (serial 0) that come meanwhile are kept for peer_recv, at most 64.
- * *ret_body is the caller's: msg_free. timeout_ms: for the whole call.
+ * *ret_body is the caller's: msg_free. timeout_ms: for the whole call; an answer that comes after it is dropped.
  */
 MUST_CHECK struct err *peer_call(struct peer *p, enum msg_number number, const void *body,
 	enum msg_number expected, int timeout_ms, void *ret_body);

@@ -29,7 +29,10 @@ struct buf;
 
 #define SHA256_LEN 32
 #define ED25519_PUBLIC_LEN 32
+#define ED25519_SEED_LEN 32
 #define ED25519_SIGNATURE_LEN 64
+/* SubjectPublicKeyInfo of a P-256 key with the named curve and an uncompressed point, in DER. */
+#define P256_SPKI_LEN 91
 
 static inline UNUSED void pkey_free(EVP_PKEY *k)
 {
@@ -42,12 +45,16 @@ void sha256(struct bytes b, uint8_t ret_hash[static SHA256_LEN]);
 void sha256_labelled(const char *label, const struct bytes *parts, size_t n_parts,
 	uint8_t ret_hash[static SHA256_LEN]);
 
-/* Ed25519 (raw 64 bytes) or ECDSA P-256 with SHA-256 (DER) by the key's type. ERR_SYSTEM with OpenSSL's reason. */
+/* Over label, a zero byte and body: Ed25519 (raw 64 bytes) or ECDSA P-256 with SHA-256 (DER) by the key's type.
+ * ERR_SYSTEM with OpenSSL's reason, also for keys of other types. */
 MUST_CHECK struct err *sig_sign(EVP_PKEY *key, const char *label, struct bytes body, struct buf **ret_signature);
 /* ERR_SIGNATURE_BAD. Keys of other types than Ed25519 and P-256 are refused. */
 MUST_CHECK struct err *sig_verify(EVP_PKEY *key, const char *label, struct bytes body, struct bytes signature);
 
-/* A public key from 32 raw bytes (Ed25519) or from a SubjectPublicKeyInfo (P-256 only). ERR_FORMAT. */
+/*
+ * A public key from 32 raw bytes (Ed25519) or from a SubjectPublicKeyInfo (P-256 only, named curve, uncompressed point:
+ * one key has one encoding, since its hash is its name). ERR_FORMAT.
+ */
 MUST_CHECK struct err *sig_public_raw(struct bytes raw, EVP_PKEY **ret_key);
 MUST_CHECK struct err *sig_public_spki(struct bytes der, EVP_PKEY **ret_key);
 /* New keys. Abort when OpenSSL cannot. */
@@ -58,7 +65,7 @@ MUST_CHECK struct err *sig_from_seed(struct bytes seed, EVP_PKEY **ret_key);
 /* Public halves: raw Ed25519 bytes, DER SubjectPublicKeyInfo of any key. */
 void sig_raw_public(EVP_PKEY *key, uint8_t ret_raw[static ED25519_PUBLIC_LEN]);
 struct buf *sig_spki(EVP_PKEY *key);
-/* ERR_SYSTEM with the newest entry of OpenSSL's queue behind the text; the queue is emptied. */
+/* An error of that kind with the newest entry of OpenSSL's queue behind the text; the queue is emptied. */
 MUST_CHECK struct err *sig_openssl_error(const struct err_kind *kind, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

@@ -11,11 +11,13 @@
 struct worker {
 	struct peer *peer;
 	void *state; /* the program's own */
+	uint32_t serial; /* of the request that is being served */
+	bool answered;
 };
 
 /*
- * One operation. request is lent. Send the answer with worker_reply, or return an error, which is logged by fate
- * and sent as Error. Returning NULL without having answered is a fault of ours and asserts.
+ * One operation. request is lent. Send the answer with worker_reply (also MSG_ERROR, for an Error with reasons), or return an error, which is logged by fate and sent as Error. Returning
+ * NULL without having answered is a fault of ours and asserts. Unsolicited messages: peer_send with serial 0.
  */
 struct worker_op {
 	enum msg_number number;
@@ -23,12 +25,15 @@ struct worker_op {
 };
 
 /*
- * Serves the connection until the peer hangs up (NULL) or breaks the protocol (the error). ops ends with a
- * number of 0. deadline_s: proc_deadline around each operation, 0 for none.
+ * Exchanges Hello and serves the connection until the peer hangs up (NULL), breaks the protocol or ends it with an
+ * Error (the error; the peer was told). ops ends with a number of 0. deadline_s: proc_deadline around each operation,
+ * 0 for none.
  */
 MUST_CHECK struct err *worker_run(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state);
+/* Sends the answer to the request that is being served. */
 MUST_CHECK struct err *worker_reply(struct worker *w, enum msg_number number, const void *body);
+/* Answers with Done. */
 MUST_CHECK struct err *worker_done(struct worker *w);
 
 #endif

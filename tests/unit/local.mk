@@ -7,3 +7,11 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 UNIT_TESTS += tests/unit/test_err
 tests_unit_test_err_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_err_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+
+# proto
+UNIT_TESTS += tests/unit/test_limit
+tests_unit_test_limit_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_limit_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_worker
+tests_unit_test_worker_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_worker_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)

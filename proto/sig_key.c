@@ -1,0 +1,93 @@
+/* sig_key.c: the keys of the protocol: Ed25519 by their raw bytes, P-256 by their SubjectPublicKeyInfo. */
+#include <assert.h>
+#include <string.h>
+
+#include <openssl/ec.h>
+#include <openssl/x509.h>
+
+#include "base/buf.h"
+#include "proto/sig.h"
+
+struct err *sig_public_raw(struct bytes raw, EVP_PKEY **ret_key)
+{
+	if (raw.len != ED25519_PUBLIC_LEN)
+		return err_new(&ERR_FORMAT, "an Ed25519 key of %zu bytes, not %d", raw.len,
+			ED25519_PUBLIC_LEN);
+	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw.data, raw.len);
+	if (!key)
+		return sig_openssl_error(&ERR_FORMAT, "an Ed25519 key");
+	*ret_key = key;
+	return NULL;
+}
+
+/*
+ * One key must have one encoding, since its hash is its name: the named curve and the uncompressed point, which in
+ * DER is this head and 64 bytes (RFC 5480 section 2).
+ */
+static const uint8_t p256_head[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce,
+	0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42,
+	0x00, 0x04 };
+
+struct err *sig_public_spki(struct bytes der, EVP_PKEY **ret_key)
+{
+	const uint8_t *p = der.data;
+
+	if (der.len != P256_SPKI_LEN || memcmp(der.data, p256_head, sizeof(p256_head)) != 0)
+		return err_new(&ERR_FORMAT, "not the SubjectPublicKeyInfo of a P-256 key");
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.len);
+	if (!key)
+		return sig_openssl_error(&ERR_FORMAT, "a P-256 key");
+	*ret_key = key;
+	return NULL;
+}
+
+EVP_PKEY *sig_new_ed25519(void)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+
+	if (!key)
+		err_abort("OpenSSL makes no Ed25519 key");
+	return key;
+}
+
+EVP_PKEY *sig_new_p256(void)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	if (!key)
+		err_abort("OpenSSL makes no P-256 key");
+	return key;
+}
+
+struct err *sig_from_seed(struct bytes seed, EVP_PKEY **ret_key)
+{
+	if (seed.len != ED25519_SEED_LEN)
+		return err_new(
+			&ERR_FORMAT, "a seed of %zu bytes, not %d", seed.len, ED25519_SEED_LEN);
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed.data, seed.len);
+	if (!key)
+		return sig_openssl_error(&ERR_FORMAT, "an Ed25519 seed");
+	*ret_key = key;
+	return NULL;
+}
+
+void sig_raw_public(EVP_PKEY *key, uint8_t ret_raw[static ED25519_PUBLIC_LEN])
+{
+	size_t len = ED25519_PUBLIC_LEN;
+
+	if (EVP_PKEY_get_raw_public_key(key, ret_raw, &len) != 1 || len != ED25519_PUBLIC_LEN)
+		err_abort("not an Ed25519 key");
+}
+
+struct buf *sig_spki(EVP_PKEY *key)
+{
+	struct buf *b = buf_new();
+	int len = i2d_PUBKEY(key, NULL);
+
+	if (len <= 0)
+		err_abort("a key that has no SubjectPublicKeyInfo");
+	uint8_t *room = buf_grow(b, (size_t)len);
+	if (i2d_PUBKEY(key, &room) != len)
+		err_abort("a key that has no SubjectPublicKeyInfo");
+	return b;
+}

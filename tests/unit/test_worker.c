@@ -1,0 +1,200 @@
+/* test_worker.c: the worker's loop in a child process, a peer in this one. */
+#include "tests/unit/unit.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "proto/courier.pb-c.h"
+#include "proto/frame.h"
+#include "proto/worker.h"
+
+/* --- the child: a courier that knows four addresses --- */
+
+static struct err *op_fetch(struct worker *w, const void *request)
+{
+	const Courier__Fetch *f = request;
+	Courier__Fetched answer = COURIER__FETCHED__INIT;
+	AUTO_MEM uint8_t *big = xcalloc(1, 5 * 1024 * 1024);
+
+	if (strcmp(f->url, "http://refuse/") == 0)
+		return err_new(&ERR_POLICY, "not %s", f->url);
+	if (strcmp(f->url, "http://hang/") == 0)
+		pause();
+	if (strcmp(f->url, "http://reasons/") == 0) {
+		Common__Error e = COMMON__ERROR__INIT;
+		Common__Reason r = COMMON__REASON__INIT, *list[] = { &r };
+		char kind[] = "policy", subject[] = "slot 9A", text[] = "too old";
+		e.kind = r.kind = kind;
+		e.fate = COMMON__FATE__REFUSE;
+		r.subject = subject;
+		r.text = text;
+		e.reasons = list;
+		e.n_reasons = 1;
+		return worker_reply(w, MSG_ERROR, &e);
+	}
+	answer.status = ++*(uint32_t *)w->state;
+	if (strcmp(f->url, "http://big/") == 0)
+		answer.body = pb_lend(BYTES(big, 5 * 1024 * 1024));
+	return worker_reply(w, MSG_COURIER_FETCHED, &answer);
+}
+
+static const struct worker_op ops[] = {
+	{ MSG_COURIER_FETCH, op_fetch },
+	{ 0, NULL },
+};
+
+/* Exit status of the child. */
+enum { ENDED = 0, BROKE = 3 };
+
+static pid_t start(unsigned int deadline_s, int *ret_fd)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		close(fds[1]);
+		*ret_fd = fds[0];
+		return pid;
+	}
+	uint32_t served = 0;
+	close(fds[0]);
+	log_init("test-worker", false);
+	AUTO(err)
+	struct err *e = worker_run(fds[1], LINK_COURIER, "test-worker", ops, deadline_s, &served);
+	_exit(e ? BROKE : ENDED);
+}
+
+static int wait_exit(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static struct peer *start_peer(unsigned int deadline_s, pid_t *ret_pid)
+{
+	int fd;
+
+	*ret_pid = start(deadline_s, &fd);
+	struct peer *p = peer_new(fd, LINK_COURIER, SIDE_CLIENT);
+	assert_ok(peer_hello(p, "test", 5000));
+	return p;
+}
+
+static struct err *fetch(struct peer *p, const char *url, Courier__Fetched **ret_answer)
+{
+	Courier__Fetch f = COURIER__FETCH__INIT;
+	AUTO_MEM char *copy = xstrdup(url);
+
+	f.url = copy;
+	return peer_call(p, MSG_COURIER_FETCH, &f, MSG_COURIER_FETCHED, 20000, ret_answer);
+}
+
+/* --- tests --- */
+
+static void each_request_gets_its_answer(void **state)
+{
+	pid_t pid;
+	AUTO(peer) struct peer *p = start_peer(0, &pid);
+
+	for (uint32_t i = 1; i <= 3; i++) {
+		AUTO_MSG Courier__Fetched *a = NULL;
+		assert_ok(fetch(p, "http://x/", &a));
+		assert_int_equal(a->status, i);
+	}
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+}
+
+static void errors_are_answers(void **state)
+{
+	pid_t pid;
+	AUTO(peer) struct peer *p = start_peer(0, &pid);
+	AUTO_MSG Courier__Fetched *a = NULL;
+
+	assert_err_text(fetch(p, "http://refuse/", &a), &ERR_POLICY, "not http://refuse/");
+	assert_err_text(fetch(p, "http://reasons/", &a), &ERR_POLICY, "slot 9A: too old");
+	assert_ok(fetch(p, "http://x/", &a));
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+}
+
+static void a_large_answer_comes_whole(void **state)
+{
+	pid_t pid;
+	AUTO(peer) struct peer *p = start_peer(0, &pid);
+	AUTO_MSG Courier__Fetched *a = NULL;
+
+	assert_ok(fetch(p, "http://big/", &a));
+	assert_int_equal(a->body.len, 5 * 1024 * 1024);
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+}
+
+static void a_hanging_operation_is_killed(void **state)
+{
+	pid_t pid;
+	AUTO(peer) struct peer *p = start_peer(1, &pid);
+	AUTO_MSG Courier__Fetched *a = NULL;
+
+	assert_err(fetch(p, "http://hang/", &a), &ERR_GONE);
+	assert_int_equal(wait_exit(pid), 1000 + SIGKILL);
+}
+
+static void an_illegal_message_ends_the_worker_with_a_word(void **state)
+{
+	int fd;
+	pid_t pid = start(0, &fd);
+	AUTO(peer) struct peer *p = peer_new(fd, LINK_COURIER, SIDE_CLIENT);
+	struct peer_message m;
+	bool sent;
+
+	assert_ok(peer_hello(p, "test", 5000));
+	assert_ok(frame_send(fd, MSG_CARD_LIST_READERS, 7, BYTES(NULL, 0), &sent));
+	assert_ok(peer_recv(p, 5000, &m));
+	AUTO_MSG Common__Error *e = m.body;
+	assert_int_equal(m.msg->number, MSG_ERROR);
+	assert_int_equal(m.serial, 0);
+	assert_string_equal(e->kind, "protocol");
+	assert_non_null(strstr(e->text, "CARD_LIST_READERS"));
+	assert_err(peer_recv(p, 5000, &m), &ERR_GONE);
+	assert_int_equal(wait_exit(pid), BROKE);
+}
+
+static void a_request_before_hello_is_refused(void **state)
+{
+	int fd;
+	pid_t pid = start(0, &fd);
+	AUTO(peer) struct peer *p = peer_new(fd, LINK_COURIER, SIDE_CLIENT);
+	Courier__Fetch f = COURIER__FETCH__INIT;
+	AUTO_MSG Courier__Fetched *a = NULL;
+	char url[] = "http://x/";
+
+	f.url = url;
+	peer_set_phase(p, PH_READY);
+	struct err *e = peer_call(p, MSG_COURIER_FETCH, &f, MSG_COURIER_FETCHED, 5000, &a);
+	assert_err(e, &ERR_PROTOCOL);
+	assert_int_equal(wait_exit(pid), BROKE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_request_gets_its_answer),
+		cmocka_unit_test(errors_are_answers),
+		cmocka_unit_test(a_large_answer_comes_whole),
+		cmocka_unit_test(a_hanging_operation_is_killed),
+		cmocka_unit_test(an_illegal_message_ends_the_worker_with_a_word),
+		cmocka_unit_test(a_request_before_hello_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
