@@ -69,10 +69,12 @@ static size_t comment_len(const char *p)
 /*
  * libconfuse puts variables of the environment where it finds ${NAME}. No configuration of ours may
  * depend on who started the program, and templates have that form: a backslash keeps it as it is.
+ * *ret_open is the number of braces left open, which libconfuse closes silently at the end.
  */
-static struct buf *keep_dollars(const char *text)
+static struct buf *keep_dollars(const char *text, int *ret_open)
 {
 	AUTO(buf) struct buf *out = buf_new();
+	int open = 0;
 	char quote = 0;
 
 	for (const char *p = text; *p;) {
@@ -81,11 +83,14 @@ static struct buf *keep_dollars(const char *text)
 			n = quote && p[0] == '\\' && p[1] ? 2 : 1;
 		if (quote != '\'' && p[0] == '$' && p[1] == '{')
 			buf_add_u8(out, '\\');
+		if (n == 1 && !quote)
+			open += (*p == '{') - (*p == '}');
 		if (n == 1 && (*p == '"' || *p == '\'') && (!quote || quote == *p))
 			quote = quote ? 0 : *p;
 		buf_add(out, p, n);
 		p += n;
 	}
+	*ret_open = open;
 	return take(out);
 }
 
@@ -103,11 +108,15 @@ static struct err *parse_file(cfg_t *cfg, const char *path)
 		return err_new(&ERR_CONFIG, "%s: not a text in UTF-8", path);
 	reading.path = path;
 	reading.error = NULL;
-	AUTO(buf) struct buf *kept = keep_dollars(buf_str(text));
+	int open;
+	AUTO(buf) struct buf *kept = keep_dollars(buf_str(text), &open);
 	int result = cfg_parse_buf(cfg, buf_str(kept));
 	e = take(reading.error);
 	if (!e && result != CFG_SUCCESS)
 		e = err_new(&ERR_CONFIG, "%s:%d: does not parse", path, cfg->line);
+	if (!e && open > 0)
+		e = err_new(&ERR_CONFIG, "%s:%d: the file ends inside a section: } is missing",
+			path, cfg->line);
 	return e;
 }
 
