@@ -15,7 +15,14 @@ static inline UNUSED void x509_free(X509 *x)
 }
 DEFINE_AUTO(x509, X509 *, x509_free);
 
-/* Exactly one DER certificate, nothing behind it, at most CERT_DER_MAX bytes. ERR_CERT_BAD. */
+/* A list with its certificates. */
+static inline UNUSED void x509_stack_free(STACK_OF(X509) *s)
+{
+	sk_X509_pop_free(s, X509_free);
+}
+DEFINE_AUTO(x509_stack, STACK_OF(X509) *, x509_stack_free);
+
+/* Exactly one certificate, in DER, nothing behind it, at most CERT_DER_MAX bytes. ERR_CERT_BAD. */
 MUST_CHECK struct err *cert_parse(struct bytes der, X509 **ret_cert);
 struct buf *cert_der(const X509 *cert);
 void cert_hash(const X509 *cert, uint8_t ret_hash[static SHA256_LEN]);
@@ -37,8 +44,8 @@ bool cert_has_key_usage(const X509 *cert, uint32_t bits, bool absent_is_true);
 
 /*
  * The facts that a card certificate carries: name, subject, mail, upn, sid, fascn, uuid, organization, country, each if
- * present. Not the id and the anchor: rules of derivd-ca decide these. ERR_CERT_BAD when an extension that carries one
- * cannot be parsed.
+ * present and not yet in facts (so the certificate whose key signs comes first). Not the id and the anchor: rules of
+ * derivd-ca decide these. ERR_CERT_BAD when what carries one cannot be parsed or shown.
  */
 MUST_CHECK struct err *cert_facts(const X509 *cert, struct facts *facts);
 

@@ -21,8 +21,8 @@ struct deployment {
 	char *import_certificate;           /* PEM; NULL when there is none */
 };
 
-/* Reads the file (conf.h). It must belong to root, or to the caller outside a system directory, and nobody else
- * may write it. ERR_CONFIG, ERR_NOTFOUND. */
+/* Reads the file (conf.h). It and its directory must belong to root, or outside of /etc and /usr to the caller, and
+ * nobody else may write them; drop-ins are refused. ERR_CONFIG, ERR_NOTFOUND. */
 MUST_CHECK struct err *deployment_load(const char *path, struct deployment **ret_deployment);
 void deployment_free(struct deployment *d);
 DEFINE_AUTO(deployment, struct deployment *, deployment_free);
@@ -33,6 +33,7 @@ struct buf *deployment_write(const struct deployment *d);
  * The content of the QR code: "derivd:1?h=HOST:PORT&d=DEPLOYMENT&s=SEED&k=DELIVERYHASH&p=PIN[&p=PIN]", binary values in
  * base64url. seed: the invitation key's 32-byte seed: a secret. ERR_FORMAT from parsing.
  */
+#define INVITATION_URI_MAX 1024
 struct invitation_uri {
 	char *host;
 	uint16_t port;
@@ -42,7 +43,6 @@ struct invitation_uri {
 	size_t n_pins;
 	uint8_t pins[PINS_MAX][SHA256_LEN];
 };
-struct secret;
 /* Both ends wipe the seed with the object. */
 MUST_CHECK struct err *invitation_uri_parse(const char *uri, struct invitation_uri **ret_uri);
 /* The caller wipes and frees the text. */

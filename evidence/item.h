@@ -24,7 +24,7 @@ struct item {
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	uint8_t device_id[SHA256_LEN];
 	uint8_t item_id[ITEM_ID_LEN];
-	uint64_t number; /* for each device strictly increasing, gaps allowed */
+	uint64_t number; /* from 1; for each device strictly increasing, gaps allowed */
 	enum item_kind kind;
 	Common__Purpose purpose; /* 0 where none applies */
 	uint8_t payload_digest[SHA256_LEN];
@@ -34,6 +34,8 @@ struct item {
 
 /* item_open's result is a plain struct: free(). */
 struct buf *item_encode(const struct item *i);
+/* Without looking at signature and payload: for derivd, which has the item from derivd-ca. ERR_FORMAT. */
+MUST_CHECK struct err *item_decode(struct bytes b, struct item **ret_item);
 /* Verifies under the delivery key, decodes, and compares digest and length of the payload.
  * ERR_SIGNATURE_BAD, ERR_FORMAT. */
 MUST_CHECK struct err *item_open(const Common__Signed *s, struct bytes payload, struct bytes delivery_public,

@@ -1,1 +1,17 @@
-# evidence: what this folder builds, tests and installs.
+# evidence: what proves a credential. Programs link $(EVIDENCE_LIBS), which brings proto and base.
+noinst_LIBRARIES += evidence/libevidence.a
+evidence_libevidence_a_SOURCES = \
+	evidence/record.h evidence/record.c \
+	evidence/part.h evidence/part.c \
+	evidence/key.h evidence/key.c \
+	evidence/host.h evidence/host.c \
+	evidence/facts.h evidence/facts.c \
+	evidence/cert.h evidence/cert.c evidence/cert_facts.c \
+	evidence/offer.h evidence/offer.c \
+	evidence/statement.h evidence/statement.c evidence/statement_check.c \
+	evidence/intent.h evidence/intent.c evidence/intent_build.c \
+	evidence/receipt.h evidence/receipt.c evidence/ticket.c \
+	evidence/item.h evidence/item.c \
+	evidence/deployment.h evidence/deployment.c evidence/invitation.c
+evidence_libevidence_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CONFUSE_CFLAGS)
+EVIDENCE_LIBS = evidence/libevidence.a $(PROTO_LIBS) $(BASE_LIBS) $(CRYPTO_LIBS)

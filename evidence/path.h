@@ -19,8 +19,13 @@ struct path_params {
 	STACK_OF(X509) *anchors;     /* lent; a path must end at one of these */
 	STACK_OF(X509) *untrusted;   /* lent; candidates for the middle; may be NULL */
 	STACK_OF(X509_CRL) *crls;    /* lent; may be NULL */
+	STACK_OF(X509) *cleared;     /* lent; not revoked, as the caller found otherwise (OCSP): want of a CRL is no error */
 	bool check_revocation;       /* of every certificate but the anchor: fail closed */
-	const char *const *policies; /* NULL-ended dotted OIDs, one of which must be in the user-constrained set; NULL: any */
+	/* RFC 5280 section 6.1.1 (c): NULL-ended dotted OIDs; NULL: any policy. */
+	const char *const *policies;
+	bool policy_optional;        /* (f) not set: policies are required only where a certificate says so */
+	bool inhibit_mapping;        /* (e) */
+	bool inhibit_any_policy;     /* (g) */
 };
 
 struct path;
@@ -37,9 +42,11 @@ STACK_OF(X509) *path_certs(const struct path *p);
 X509 *path_anchor(const struct path *p);
 /* Digests (SHA-256 of the DER) of the CRLs that were in play for this path. */
 size_t path_proofs(const struct path *p, const uint8_t (**ret_digests)[SHA256_LEN]);
+/* Is the policy in the user-constrained policy set (RFC 5280 section 6.1.6)? */
+bool path_has_policy(const struct path *p, const char *oid);
 /*
- * Certificates whose revocation could not be decided for want of a CRL, in candidate paths whose signatures hold:
- * what the caller may fetch CRLs for before it tries again. Lent until the next path_build of this thread; may be empty.
+ * Certificates whose revocation could not be decided for want of a fresh CRL, in candidate paths whose signatures hold:
+ * what the caller may fetch CRLs for before it tries again. The caller frees it (AUTO(x509_stack)); may be empty.
  */
 STACK_OF(X509) *path_missing_crls(const struct path_params *params, X509 *leaf);
 

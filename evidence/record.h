@@ -10,8 +10,8 @@
 
 /* No record, and no field of one, is longer. */
 #define RECORD_MAX 65536
-/* No list in a record has more elements. */
-#define RECORD_LIST_MAX 32
+/* The end of the year 9999, the last that X.509 can write. */
+#define RECORD_TIME_MAX_MS INT64_C(253402300799999)
 
 /* Writing: straight into a buffer. A list is one field that holds its elements, each again a field. */
 void record_put(struct buf *out, struct bytes field);
@@ -30,7 +30,11 @@ MUST_CHECK struct err *record_get_fixed(struct cursor *c, const char *name, size
 MUST_CHECK struct err *record_get_str(struct cursor *c, const char *name, size_t max, char **ret_s);
 MUST_CHECK struct err *record_get_u8(struct cursor *c, const char *name, uint8_t *ret_v);
 MUST_CHECK struct err *record_get_u64(struct cursor *c, const char *name, uint64_t *ret_v);
-/* A cursor over a list's elements. */
+/* A byte from min to max; milliseconds since the epoch, up to the year 9999. */
+MUST_CHECK struct err *record_get_choice(struct cursor *c, const char *name, uint8_t min, uint8_t max,
+	uint8_t *ret_v);
+MUST_CHECK struct err *record_get_time(struct cursor *c, const char *name, int64_t *ret_ms);
+/* A cursor over a list's elements, which the caller reads until its rest is empty. Each list has a maximum of its own. */
 MUST_CHECK struct err *record_get_list(struct cursor *c, const char *name, struct cursor *ret_list);
 
 #endif

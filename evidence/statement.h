@@ -6,8 +6,14 @@
 #define DERIVD_EVIDENCE_STATEMENT_H
 
 #include "evidence/offer.h"
+#include "proto/kind.h"
 
+#define STATEMENT_VERSION 1
 #define STATEMENT_MAX 32768
+#define STATEMENT_HOST_MAX 253
+#define STATEMENT_PLATFORM_MAX 64
+#define STATEMENT_PKCS10_MAX 4096
+#define STATEMENT_SEALING_MAX 2048
 #define COMMITMENT_LEN 32
 #define R_LEN 32
 #define STATEMENT_REQUESTS_MAX OFFER_PURPOSES_MAX
@@ -19,15 +25,15 @@ struct statement_request {
 };
 
 struct statement {
-	uint8_t version; /* 1 */
-	char *host;
+	uint8_t version; /* STATEMENT_VERSION */
+	char *host;      /* as the QR code named it; who has deployment.conf compares */
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	bool has_invitation; /* false for op = issue */
 	uint8_t invitation_public[ED25519_PUBLIC_LEN];
 	uint8_t offer_digest[SHA256_LEN];
 	struct bytes identity_public;     /* P-256 SubjectPublicKeyInfo, DER */
 	struct bytes sealing_certificate; /* X.509 over a P-256 key, signed by the identity key, DER */
-	char *platform;
+	char *platform; /* printable, what the device says that it is */
 	size_t n_requests;
 	struct statement_request requests[STATEMENT_REQUESTS_MAX]; /* ascending purposes */
 	uint8_t commitment[COMMITMENT_LEN]; /* SHA-256 of r_d; zeros for op = issue */
@@ -57,6 +63,10 @@ MUST_CHECK struct err *statement_check(const Common__Statement *wire, const stru
 MUST_CHECK struct err *statement_key_hash(const struct statement_request *r, uint8_t ret_hash[static SHA256_LEN]);
 /* SHA-256 of the identity key's SPKI: the device id. */
 void statement_device_id(const struct statement *s, uint8_t ret_id[static SHA256_LEN]);
+
+/* What an attestation for this purpose must carry as its challenge (PROTOCOL.intent section 3). */
+void statement_challenge(const struct offer_purpose *offered, struct bytes identity_public,
+	uint8_t ret_challenge[static SHA256_LEN]);
 
 /* ENROLLMENT step 5: "12 34 56" and the number behind it. */
 uint32_t digits_number(const uint8_t statement_hash[static SHA256_LEN], const uint8_t r_d[static R_LEN],

@@ -41,3 +41,15 @@ tests_unit_test_limit_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_worker
 tests_unit_test_worker_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_worker_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+
+# evidence
+if HAVE_CMOCKA
+check_LIBRARIES = tests/unit/libenrollment.a
+endif
+tests_unit_libenrollment_a_SOURCES = tests/unit/enrollment.h tests/unit/enrollment.c
+tests_unit_libenrollment_a_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+EVIDENCE_UNIT_LIBS = tests/unit/libenrollment.a $(EVIDENCE_LIBS) $(UNIT_LIBS)
+
+UNIT_TESTS += tests/unit/test_statement
+tests_unit_test_statement_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_statement_LDADD = $(EVIDENCE_UNIT_LIBS)
