@@ -35,9 +35,25 @@ dist_check_SCRIPTS += tests/unit/test_build_id.sh
 TESTS += tests/unit/test_build_id.sh
 
 # proto
+EXTRA_DIST += tests/unit/wire.h
+UNIT_TESTS += tests/unit/test_kind
+tests_unit_test_kind_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_kind_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_limit
 tests_unit_test_limit_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_limit_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_msg
+tests_unit_test_msg_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_msg_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_scan
+tests_unit_test_scan_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_scan_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_frame
+tests_unit_test_frame_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_frame_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_sig
+tests_unit_test_sig_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_sig_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_worker
 tests_unit_test_worker_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_worker_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
