@@ -5,6 +5,8 @@
 #ifndef DERIVD_EVIDENCE_BUNDLE_H
 #define DERIVD_EVIDENCE_BUNDLE_H
 
+#include <openssl/x509.h>
+
 #include "evidence/receipt.h"
 
 /* Evidence whose parts fit together. Freed with evidence_free. */

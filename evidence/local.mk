@@ -12,6 +12,8 @@ evidence_libevidence_a_SOURCES = \
 	evidence/intent.h evidence/intent.c evidence/intent_build.c \
 	evidence/receipt.h evidence/receipt.c evidence/ticket.c \
 	evidence/item.h evidence/item.c \
-	evidence/deployment.h evidence/deployment.c evidence/invitation.c
+	evidence/deployment.h evidence/deployment.c evidence/invitation.c \
+	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \
+	evidence/bundle.h evidence/bundle.c evidence/evidence.c
 evidence_libevidence_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CONFUSE_CFLAGS)
 EVIDENCE_LIBS = evidence/libevidence.a $(PROTO_LIBS) $(BASE_LIBS) $(CRYPTO_LIBS)

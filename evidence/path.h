@@ -26,6 +26,7 @@ struct path_params {
 	bool policy_optional;        /* (f) not set: policies are required only where a certificate says so */
 	bool inhibit_mapping;        /* (e) */
 	bool inhibit_any_policy;     /* (g) */
+	bool allow_weak;             /* keys and digests under 112 bits (SP 800-57), for data of the past */
 };
 
 struct path;

@@ -49,9 +49,9 @@ static struct err *check_sealing(const struct statement *s, EVP_PKEY *identity, 
 		"sealing certificate"));
 	if (X509_get_signature_nid(cert) != NID_ecdsa_with_SHA256 ||
 		X509_verify(cert, identity) != 1)
-		return sig_openssl_error(
-			&ERR_STATEMENT_BAD, "sealing certificate: not signed by the identity key "
-					    "with ECDSA and SHA-256");
+		return sig_openssl_error(&ERR_STATEMENT_BAD,
+			"sealing certificate: not signed by the identity key "
+			"with ECDSA and SHA-256");
 	TRY(err_as(&ERR_STATEMENT_BAD, key_from_pubkey(X509_get_X509_PUBKEY(cert), &key),
 		"sealing certificate"));
 	if (strcmp(key_type(key), "p256") != 0)

@@ -239,7 +239,7 @@ void enrollment_sign_statement(struct enrollment *e)
 	e->wire_statement.identity_signature = lend(e->identity_signature);
 }
 
-static void card_sign(struct enrollment *e)
+void enrollment_card_sign(struct enrollment *e)
 {
 	enum card_algorithm algorithm;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -258,6 +258,8 @@ static void card_sign(struct enrollment *e)
 		1);
 	buf_cut(e->card_signature, len);
 	EVP_MD_CTX_free(ctx);
+	e->wire.intent = lend(e->intent_bytes);
+	e->wire.card_signature = lend(e->card_signature);
 }
 
 void enrollment_sign_intent(struct enrollment *e)
@@ -272,10 +274,8 @@ void enrollment_sign_intent(struct enrollment *e)
 		consents, ARRAY_LEN(consents), algorithm, e->kiosk, &i));
 	buf_free(e->intent_bytes);
 	e->intent_bytes = intent_encode(i);
-	card_sign(e);
 	common__evidence__init(&e->wire);
-	e->wire.intent = lend(e->intent_bytes);
-	e->wire.card_signature = lend(e->card_signature);
+	enrollment_card_sign(e);
 	e->wire.statement = &e->wire_statement;
 	e->wire.offer = &e->wire_offer;
 	e->wire_certs[0] = lend(e->card_der);
@@ -317,8 +317,9 @@ void enrollment_build(struct enrollment *e)
 		enrollment_cert("Test Issuer", e->issuer, NULL, e->issuer, true, e->now_ms);
 	e->card_cert = enrollment_cert(
 		"Ann Example", e->card, e->issuer_cert, e->issuer, false, e->now_ms);
-	e->sealing_cert =
-		enrollment_cert("device", e->sealing, NULL, e->identity, false, e->now_ms);
+	if (!e->sealing_cert)
+		e->sealing_cert =
+			enrollment_cert("device", e->sealing, NULL, e->identity, false, e->now_ms);
 	e->card_der = der_of(e->card_cert);
 	e->sealing_der = der_of(e->sealing_cert);
 	e->identity_spki = sig_spki(e->identity);

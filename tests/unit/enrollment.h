@@ -45,11 +45,13 @@ struct enrollment {
 struct enrollment *enrollment_new(void);
 /* Keys that are always the same: for the test vectors. */
 struct enrollment *enrollment_new_fixed(void);
-/* Everything from the keys and the offer. */
+/* Everything from the keys and the offer; a sealing certificate that is there already is kept. */
 void enrollment_build(struct enrollment *e);
 /* Signs the statement again after e->statement was changed; then the intent. */
 void enrollment_sign_statement(struct enrollment *e);
 void enrollment_sign_intent(struct enrollment *e);
+/* The card signs e->intent_bytes, whatever they are. */
+void enrollment_card_sign(struct enrollment *e);
 /* Receipt and ticket, once the evidence stands. */
 void enrollment_sign_receipt(struct enrollment *e);
 void enrollment_free(struct enrollment *e);
