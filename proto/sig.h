@@ -57,6 +57,8 @@ MUST_CHECK struct err *sig_verify(EVP_PKEY *key, const char *label, struct bytes
  */
 MUST_CHECK struct err *sig_public_raw(struct bytes raw, EVP_PKEY **ret_key);
 MUST_CHECK struct err *sig_public_spki(struct bytes der, EVP_PKEY **ret_key);
+/* Has it that encoding? The point is not looked at: for keys that something else has parsed already. */
+bool sig_is_p256_spki(struct bytes der);
 /* New keys. Abort when OpenSSL cannot. */
 EVP_PKEY *sig_new_ed25519(void);
 EVP_PKEY *sig_new_p256(void);

@@ -28,11 +28,16 @@ static const uint8_t p256_head[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0
 	0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42,
 	0x00, 0x04 };
 
+bool sig_is_p256_spki(struct bytes der)
+{
+	return der.len == P256_SPKI_LEN && memcmp(der.data, p256_head, sizeof(p256_head)) == 0;
+}
+
 struct err *sig_public_spki(struct bytes der, EVP_PKEY **ret_key)
 {
 	const uint8_t *p = der.data;
 
-	if (der.len != P256_SPKI_LEN || memcmp(der.data, p256_head, sizeof(p256_head)) != 0)
+	if (!sig_is_p256_spki(der))
 		return err_new(&ERR_FORMAT, "not the SubjectPublicKeyInfo of a P-256 key");
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.len);
 	if (!key)
