@@ -1,0 +1,22 @@
+/*
+ * door.h: the listening socket. When too many handshakes are unfinished, the oldest one makes room; when even that is
+ * young, new connections wait in the kernel. Nothing that comes in here can make the gateway stop serving.
+ */
+#ifndef DERIVD_GATEWAY_DOOR_H
+#define DERIVD_GATEWAY_DOOR_H
+
+#include "daemon/gateway/hub.h"
+
+struct door;
+
+/* fd: the listening TCP socket; lent. ERR_SYSTEM. */
+MUST_CHECK struct err *door_new(struct hub *h, int fd, struct door **ret_door);
+void door_free(struct door *d);
+DEFINE_AUTO(door, struct door *, door_free);
+/*
+ * Raises the limit of descriptors to what the settings ask for, or lowers max_connections to what the limit allows and says
+ * so in the journal.
+ */
+void door_fit_descriptors(struct settings *s);
+
+#endif

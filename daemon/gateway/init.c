@@ -1,0 +1,114 @@
+/* init.c: see init.h. */
+#include "daemon/gateway/init.h"
+
+#include <errno.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "daemon/gateway/tls.h"
+#include "proto/plaincert.h"
+
+#define CERTIFICATE_NAME "derivd gateway"
+
+struct owner {
+	uid_t uid;
+	gid_t gid;
+};
+
+static struct err *parse_owner(const char *text, struct owner *ret_owner)
+{
+	AUTO_MEM char *uid_text = xstrdup(text);
+	char *colon = strchr(uid_text, ':');
+	uint64_t uid, gid;
+
+	if (!colon)
+		return err_new(&ERR_FORMAT, "--owner %s: must be UID:GID, both numbers", text);
+	*colon = 0;
+	/* The highest value means "leave it as it is" to chown. */
+	TRY(err_wrap(text_parse_u64(uid_text, UINT32_MAX - 1, &uid), "--owner: uid"));
+	TRY(err_wrap(text_parse_u64(colon + 1, UINT32_MAX - 1, &gid), "--owner: gid"));
+	*ret_owner = (struct owner){ .uid = (uid_t)uid, .gid = (gid_t)gid };
+	return NULL;
+}
+
+/* The private half in PKCS#8 PEM, in memory that is wiped. */
+static struct err *key_pem(EVP_PKEY *key, struct buf **ret_pem)
+{
+	AUTO(buf) struct buf *pem = buf_new();
+	BIO *bio = BIO_new(BIO_s_secmem());
+	char *text;
+
+	if (!bio || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
+		BIO_free(bio);
+		return sig_openssl_error(&ERR_SYSTEM, "the key cannot be written");
+	}
+	long len = BIO_get_mem_data(bio, &text);
+	buf_add(pem, text, (size_t)len);
+	BIO_free(bio);
+	*ret_pem = take(pem);
+	return NULL;
+}
+
+static struct err *write_owned(
+	const char *path, struct bytes content, mode_t mode, const struct owner *owner)
+{
+	TRY(io_write_file(path, content, mode));
+	if (owner && chown(path, owner->uid, owner->gid) != 0)
+		return err_errno(errno, "%s: owner", path);
+	return NULL;
+}
+
+static struct err *make_pair(
+	const char *key_path, const char *certificate_path, const struct owner *owner)
+{
+	AUTO(pkey) EVP_PKEY *key = sig_new_p256();
+	AUTO(buf) struct buf *der = NULL;
+	AUTO(buf) struct buf *secret = NULL;
+
+	TRY(plaincert_make(key, key, PLAINCERT_TLS_SERVER, CERTIFICATE_NAME, &der));
+	TRY(key_pem(key, &secret));
+	AUTO(buf) struct buf *pem = plaincert_pem(buf_bytes(der));
+	/* The certificate last: where it is, the key is too. */
+	TRY(write_owned(key_path, buf_bytes(secret), 0600, owner));
+	return write_owned(certificate_path, buf_bytes(pem), 0644, owner);
+}
+
+struct err *init_run(const char *dir, const char *name, const char *owner)
+{
+	AUTO_MEM char *key_path = xasprintf("%s/%s.key", dir, name);
+	AUTO_MEM char *certificate_path = xasprintf("%s/%s.pem", dir, name);
+	struct owner parsed;
+
+	if (owner)
+		TRY(parse_owner(owner, &parsed));
+	bool has_key = access(key_path, F_OK) == 0;
+	bool has_certificate = access(certificate_path, F_OK) == 0;
+	if (has_certificate && !has_key)
+		return err_new(&ERR_CONFIG,
+			"%s is there without %s: put the key back, or remove it "
+			"and give all devices a new pin",
+			certificate_path, key_path);
+	/* A key without certificate: init was interrupted, nobody pins that key. */
+	if (!has_certificate) {
+		TRY(io_mkdirs(dir, 0755));
+		TRY(make_pair(key_path, certificate_path, owner ? &parsed : NULL));
+	}
+	return init_print_pin(certificate_path);
+}
+
+struct err *init_print_pin(const char *certificate_path)
+{
+	uint8_t pin[SHA256_LEN];
+
+	TRY(tls_pin(certificate_path, pin));
+	AUTO_MEM char *hex = text_hex(BYTES(pin, sizeof(pin)));
+	if (printf("%s\n", hex) < 0 || fflush(stdout) != 0)
+		return err_errno(errno, "standard output");
+	return NULL;
+}
