@@ -23,8 +23,8 @@ static bool parse_extended(struct span rest, struct apdu *a)
 	}
 	if (!n || rest.n - 3 < n)
 		return false;
-	a->data = (struct span){rest.at + 3, n};
-	rest = (struct span){rest.at + 3 + n, rest.n - 3 - n};
+	a->data = (struct span){ rest.at + 3, n };
+	rest = (struct span){ rest.at + 3 + n, rest.n - 3 - n };
 	if (rest.n == 0)
 		return true;
 	if (rest.n != 2)
@@ -43,9 +43,9 @@ static bool parse_short(struct span rest, struct apdu *a)
 		a->le = n ? n : LE_SHORT_MAX;
 		return true;
 	}
-	if (rest.n != 1 + n && rest.n != 2 + n)
+	if (!n || (rest.n != 1 + n && rest.n != 2 + n))
 		return false;
-	a->data = (struct span){rest.at + 1, n};
+	a->data = (struct span){ rest.at + 1, n };
 	a->has_le = rest.n == 2 + n;
 	if (a->has_le)
 		a->le = rest.at[1 + n] ? rest.at[1 + n] : LE_SHORT_MAX;
@@ -59,8 +59,9 @@ bool apdu_parse(struct span bytes, struct apdu *ret)
 	if (bytes.n < 4)
 		return false;
 	*ret = (struct apdu){
-		.cla = bytes.at[0], .ins = bytes.at[1], .p1 = bytes.at[2], .p2 = bytes.at[3]};
-	rest = (struct span){bytes.at + 4, bytes.n - 4};
+		.cla = bytes.at[0], .ins = bytes.at[1], .p1 = bytes.at[2], .p2 = bytes.at[3]
+	};
+	rest = (struct span){ bytes.at + 4, bytes.n - 4 };
 	if (!rest.n)
 		return true;
 	return rest.at[0] == 0 && rest.n > 2 ? parse_extended(rest, ret) : parse_short(rest, ret);

@@ -53,7 +53,7 @@ static bool read_request(struct span data, struct request *ret)
 
 static void answer(struct blob *out, uint32_t tag, struct span value)
 {
-	AUTO(blob) struct blob inner = {0};
+	AUTO(blob) struct blob inner = { 0 };
 
 	tlv_put(&inner, tag, value);
 	tlv_put(out, TEMPLATE, blob_span(&inner));
@@ -74,7 +74,7 @@ static uint16_t management(const struct apdu *a, const struct request *r, struct
 		return SW_BAD_DATA;
 	if (RAND_bytes(bytes, (int)n) != 1)
 		return SW_UNKNOWN;
-	answer(out, r->challenge.at ? TAG_CHALLENGE : TAG_WITNESS, (struct span){bytes, n});
+	answer(out, r->challenge.at ? TAG_CHALLENGE : TAG_WITNESS, (struct span){ bytes, n });
 	return SW_OK;
 }
 
@@ -109,8 +109,8 @@ uint16_t auth_general(struct card *c, const struct apdu *a, struct blob *out)
 {
 	const struct slot *slot = slot_find(a->p2);
 	EVP_PKEY *key = slot ? store_key(c->store, slot) : NULL;
-	AUTO(blob) struct blob result = {0};
-	struct request r = {0};
+	AUTO(blob) struct blob result = { 0 };
+	struct request r = { 0 };
 	enum key_result done;
 
 	if (!key && a->p2 != KEY_MANAGEMENT)

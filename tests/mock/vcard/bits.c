@@ -69,7 +69,7 @@ void blob_free(struct blob *b)
 {
 	blob_clear(b);
 	free(b->at);
-	*b = (struct blob){0};
+	*b = (struct blob){ 0 };
 }
 
 bool why_set(struct why *why, const char *format, ...)

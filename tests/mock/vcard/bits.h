@@ -63,7 +63,7 @@ static inline void blob_freep(struct blob *b)
 }
 static inline struct span blob_span(const struct blob *b)
 {
-	return (struct span){b->at, b->n};
+	return (struct span){ b->at, b->n };
 }
 
 void *must_alloc(size_t n);

@@ -19,7 +19,8 @@ enum {
 	PIV_RID_BYTES = 5,
 };
 
-static const uint8_t piv_aid[] = {0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00};
+static const uint8_t piv_aid[] = { 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01,
+	0x00 };
 
 struct card *card_new(struct store *take_store)
 {
@@ -27,8 +28,8 @@ struct card *card_new(struct store *take_store)
 	struct card *c = must_alloc(sizeof *c);
 
 	c->store = take_store;
-	c->pin = (struct pin){.tries = s->pin_tries, .limit = s->pin_tries};
-	c->puk = (struct pin){.tries = s->puk_tries, .limit = s->puk_tries};
+	c->pin = (struct pin){ .tries = s->pin_tries, .limit = s->pin_tries };
+	c->puk = (struct pin){ .tries = s->puk_tries, .limit = s->puk_tries };
 	memcpy(c->pin.value, s->pin, PIN_BYTES);
 	memcpy(c->puk.value, s->puk, PIN_BYTES);
 	card_reset(c);
@@ -66,7 +67,7 @@ struct span card_atr(const struct card *c)
 {
 	const struct settings *s = store_settings(c->store);
 
-	return (struct span){s->atr, s->atr_n};
+	return (struct span){ s->atr, s->atr_n };
 }
 
 bool card_set_atr(struct card *c, const char *hex, struct why *why)
@@ -98,8 +99,8 @@ unsigned card_verifies(const struct card *c)
  * no other application that could be selected in PIV's place. */
 static uint16_t do_select(struct card *c, const struct apdu *a, struct blob *out)
 {
-	static const uint8_t pix[] = {0x00, 0x00, 0x10, 0x00, 0x01, 0x00};
-	AUTO(blob) struct blob authority = {0}, inner = {0};
+	static const uint8_t pix[] = { 0x00, 0x00, 0x10, 0x00, 0x01, 0x00 };
+	AUTO(blob) struct blob authority = { 0 }, inner = { 0 };
 
 	if (a->p1 != 0x04 || (a->p2 != 0x00 && a->p2 != 0x0C))
 		return SW_BAD_P1P2;
@@ -109,8 +110,8 @@ static uint16_t do_select(struct card *c, const struct apdu *a, struct blob *out
 	c->selected = true;
 	if (a->p2 == 0x0C)
 		return SW_OK;
-	tlv_put(&inner, 0x4F, (struct span){pix, sizeof pix});
-	tlv_put(&authority, 0x4F, (struct span){piv_aid, PIV_RID_BYTES});
+	tlv_put(&inner, 0x4F, (struct span){ pix, sizeof pix });
+	tlv_put(&authority, 0x4F, (struct span){ piv_aid, PIV_RID_BYTES });
 	tlv_put(&inner, 0x79, blob_span(&authority));
 	tlv_put(out, 0x61, blob_span(&inner));
 	return SW_OK;
@@ -169,15 +170,15 @@ static const struct command {
 	bool chains;
 	uint16_t (*run)(struct card *c, const struct apdu *a, struct blob *out);
 } commands[] = {
-	{INS_SELECT, false, do_select},
-	{INS_GET_DATA, false, do_get_data},
-	{INS_GET_RESPONSE, false, do_get_response},
-	{INS_VERIFY, false, pin_verify},
-	{INS_CHANGE, false, pin_change},
-	{INS_RESET_COUNTER, false, pin_reset_counter},
-	{INS_AUTHENTICATE, true, auth_general},
-	{INS_PUT_DATA, true, do_refuse},
-	{INS_GENERATE, false, do_refuse},
+	{ INS_SELECT, false, do_select },
+	{ INS_GET_DATA, false, do_get_data },
+	{ INS_GET_RESPONSE, false, do_get_response },
+	{ INS_VERIFY, false, pin_verify },
+	{ INS_CHANGE, false, pin_change },
+	{ INS_RESET_COUNTER, false, pin_reset_counter },
+	{ INS_AUTHENTICATE, true, auth_general },
+	{ INS_PUT_DATA, true, do_refuse },
+	{ INS_GENERATE, false, do_refuse },
 };
 
 static const struct command *find_command(uint8_t ins)
@@ -212,7 +213,7 @@ static uint16_t keep_part(struct card *c, const struct apdu *a)
 		return SW_WRONG_LENGTH;
 	}
 	c->chain_head = *a;
-	c->chain_head.data = (struct span){NULL, 0};
+	c->chain_head.data = (struct span){ NULL, 0 };
 	blob_add(&c->chain, a->data.at, a->data.n);
 	return SW_OK;
 }
@@ -220,7 +221,7 @@ static uint16_t keep_part(struct card *c, const struct apdu *a)
 static uint16_t run_whole(
 	struct card *c, const struct command *cmd, struct apdu *a, struct blob *out)
 {
-	AUTO(blob) struct blob whole = {0};
+	AUTO(blob) struct blob whole = { 0 };
 
 	if (c->chain.n + a->data.n > CARD_CHAIN_MAX) {
 		blob_clear(&c->chain);
@@ -289,7 +290,7 @@ static void fit(
 
 void card_transmit(struct card *c, struct span bytes, struct blob *answer)
 {
-	AUTO(blob) struct blob data = {0};
+	AUTO(blob) struct blob data = { 0 };
 	struct apdu a;
 	uint16_t sw;
 

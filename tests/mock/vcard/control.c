@@ -22,7 +22,7 @@ struct control {
 
 static bool address(const char *path, struct sockaddr_un *ret, struct why *why)
 {
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof ret->sun_path)
 		return why_set(why, "%s: a socket's path has at most %zu bytes", path,
 			sizeof ret->sun_path - 1);
@@ -85,9 +85,9 @@ void control_free(struct control *c)
 
 void control_prepare(const struct control *c, struct pollfd *ret_polls)
 {
-	ret_polls[0] = (struct pollfd){.fd = c->listener, .events = POLLIN};
+	ret_polls[0] = (struct pollfd){ .fd = c->listener, .events = POLLIN };
 	for (int i = 0; i < CLIENTS; i++)
-		ret_polls[1 + i] = (struct pollfd){.fd = c->clients[i].fd, .events = POLLIN};
+		ret_polls[1 + i] = (struct pollfd){ .fd = c->clients[i].fd, .events = POLLIN };
 }
 
 static void take_client(struct control *c)
@@ -106,7 +106,7 @@ static void take_client(struct control *c)
 
 static void answer_line(struct client *cl, struct hand *h, char *line, bool *ret_quit)
 {
-	AUTO(blob) struct blob answer = {0};
+	AUTO(blob) struct blob answer = { 0 };
 	bool quit = false;
 
 	hand_command(h, line, &answer, &quit);

@@ -82,7 +82,7 @@ static void add_der(X509 *cert, struct blob *out)
 
 bool files_cert(const char *path, struct blob *ret_der, struct why *why)
 {
-	AUTO(blob) struct blob raw = {0};
+	AUTO(blob) struct blob raw = { 0 };
 	AUTO(bio) BIO *in = NULL;
 	AUTO(x509) X509 *cert = NULL;
 
@@ -117,7 +117,7 @@ static void read_password(const char *path, char password[PASSWORD_MAX])
 
 bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struct why *why)
 {
-	AUTO(blob) struct blob raw = {0};
+	AUTO(blob) struct blob raw = { 0 };
 	AUTO(p12) PKCS12 *p12 = NULL;
 	AUTO(x509) X509 *cert = NULL;
 	char password[PASSWORD_MAX];

@@ -165,7 +165,7 @@ static bool take_trigger(struct hand *h, uint8_t ins, struct trigger *ret)
 static enum hand_result fire(
 	struct hand *h, const struct trigger *t, struct span apdu, struct blob *answer)
 {
-	struct why why = {""};
+	struct why why = { "" };
 
 	if (t->done)
 		card_transmit(h->now->card, apdu, answer);

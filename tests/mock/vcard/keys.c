@@ -14,31 +14,31 @@ DEFINE_AUTO(pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free);
 enum { RESULT_MAX = 512, NAME_MAX_BYTES = 32 };
 
 static const struct slot slots[] = {
-	{0x9A, 0x5FC105, PIN_ONCE, true, false},
-	{0x9C, 0x5FC10A, PIN_ALWAYS, true, false},
-	{0x9D, 0x5FC10B, PIN_ONCE, false, true},
-	{0x9E, 0x5FC101, PIN_NEVER, true, false},
+	{ 0x9A, 0x5FC105, PIN_ONCE, true, false },
+	{ 0x9C, 0x5FC10A, PIN_ALWAYS, true, false },
+	{ 0x9D, 0x5FC10B, PIN_ONCE, false, true },
+	{ 0x9E, 0x5FC101, PIN_NEVER, true, false },
 	/* Retired key management keys 1 to 20. */
-	{0x82, 0x5FC10D, PIN_ONCE, false, true},
-	{0x83, 0x5FC10E, PIN_ONCE, false, true},
-	{0x84, 0x5FC10F, PIN_ONCE, false, true},
-	{0x85, 0x5FC110, PIN_ONCE, false, true},
-	{0x86, 0x5FC111, PIN_ONCE, false, true},
-	{0x87, 0x5FC112, PIN_ONCE, false, true},
-	{0x88, 0x5FC113, PIN_ONCE, false, true},
-	{0x89, 0x5FC114, PIN_ONCE, false, true},
-	{0x8A, 0x5FC115, PIN_ONCE, false, true},
-	{0x8B, 0x5FC116, PIN_ONCE, false, true},
-	{0x8C, 0x5FC117, PIN_ONCE, false, true},
-	{0x8D, 0x5FC118, PIN_ONCE, false, true},
-	{0x8E, 0x5FC119, PIN_ONCE, false, true},
-	{0x8F, 0x5FC11A, PIN_ONCE, false, true},
-	{0x90, 0x5FC11B, PIN_ONCE, false, true},
-	{0x91, 0x5FC11C, PIN_ONCE, false, true},
-	{0x92, 0x5FC11D, PIN_ONCE, false, true},
-	{0x93, 0x5FC11E, PIN_ONCE, false, true},
-	{0x94, 0x5FC11F, PIN_ONCE, false, true},
-	{0x95, 0x5FC120, PIN_ONCE, false, true},
+	{ 0x82, 0x5FC10D, PIN_ONCE, false, true },
+	{ 0x83, 0x5FC10E, PIN_ONCE, false, true },
+	{ 0x84, 0x5FC10F, PIN_ONCE, false, true },
+	{ 0x85, 0x5FC110, PIN_ONCE, false, true },
+	{ 0x86, 0x5FC111, PIN_ONCE, false, true },
+	{ 0x87, 0x5FC112, PIN_ONCE, false, true },
+	{ 0x88, 0x5FC113, PIN_ONCE, false, true },
+	{ 0x89, 0x5FC114, PIN_ONCE, false, true },
+	{ 0x8A, 0x5FC115, PIN_ONCE, false, true },
+	{ 0x8B, 0x5FC116, PIN_ONCE, false, true },
+	{ 0x8C, 0x5FC117, PIN_ONCE, false, true },
+	{ 0x8D, 0x5FC118, PIN_ONCE, false, true },
+	{ 0x8E, 0x5FC119, PIN_ONCE, false, true },
+	{ 0x8F, 0x5FC11A, PIN_ONCE, false, true },
+	{ 0x90, 0x5FC11B, PIN_ONCE, false, true },
+	{ 0x91, 0x5FC11C, PIN_ONCE, false, true },
+	{ 0x92, 0x5FC11D, PIN_ONCE, false, true },
+	{ 0x93, 0x5FC11E, PIN_ONCE, false, true },
+	{ 0x94, 0x5FC11F, PIN_ONCE, false, true },
+	{ 0x95, 0x5FC120, PIN_ONCE, false, true },
 };
 
 /* Algorithm identifiers of SP 800-78-5 table 10 that name a key pair. */
@@ -48,11 +48,11 @@ static const struct algorithm {
 	int bits;
 	const char *group;
 } algorithms[] = {
-	{0x05, EVP_PKEY_RSA, 3072, NULL},
-	{0x06, EVP_PKEY_RSA, 1024, NULL},
-	{0x07, EVP_PKEY_RSA, 2048, NULL},
-	{0x11, EVP_PKEY_EC, 256, SN_X9_62_prime256v1},
-	{0x14, EVP_PKEY_EC, 384, SN_secp384r1},
+	{ 0x05, EVP_PKEY_RSA, 3072, NULL },
+	{ 0x06, EVP_PKEY_RSA, 1024, NULL },
+	{ 0x07, EVP_PKEY_RSA, 2048, NULL },
+	{ 0x11, EVP_PKEY_EC, 256, SN_X9_62_prime256v1 },
+	{ 0x14, EVP_PKEY_EC, 384, SN_secp384r1 },
 };
 
 const struct slot *slot_find(uint8_t ref)

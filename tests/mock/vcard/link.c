@@ -150,7 +150,7 @@ static void hurry(struct link *l)
 
 static bool send_all(struct link *l, struct span bytes)
 {
-	struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
 
 	while (bytes.n) {
 		ssize_t n = send(l->fd, bytes.at, bytes.n, MSG_NOSIGNAL);
@@ -159,14 +159,14 @@ static bool send_all(struct link *l, struct span bytes)
 			continue;
 		if (n < 0)
 			return false;
-		bytes = (struct span){bytes.at + n, bytes.n - (size_t)n};
+		bytes = (struct span){ bytes.at + n, bytes.n - (size_t)n };
 	}
 	return true;
 }
 
 static bool send_message(struct link *l, struct span bytes)
 {
-	AUTO(blob) struct blob whole = {0};
+	AUTO(blob) struct blob whole = { 0 };
 
 	blob_add_byte(&whole, (uint8_t)(bytes.n >> 8));
 	blob_add_byte(&whole, (uint8_t)bytes.n);
@@ -196,7 +196,7 @@ static bool take_messages(struct link *l, struct hand *h)
 {
 	while (l->in.n >= LENGTH_BYTES && !l->answer.n) {
 		size_t n = (size_t)l->in.at[0] << 8 | l->in.at[1];
-		AUTO(blob) struct blob message = {0};
+		AUTO(blob) struct blob message = { 0 };
 
 		if (l->in.n < LENGTH_BYTES + n)
 			return true;
@@ -245,7 +245,7 @@ int link_prepare(struct link *l, struct hand *h, struct pollfd *ret_poll)
 {
 	follow(l, h);
 	answer(l, h);
-	*ret_poll = (struct pollfd){.fd = l->fd, .events = l->connecting ? POLLOUT : POLLIN};
+	*ret_poll = (struct pollfd){ .fd = l->fd, .events = l->connecting ? POLLOUT : POLLIN };
 	if (l->fd < 0)
 		return hand_in(h) ? wait_until(l->next_try) : -1;
 	return l->answer.n && !hand_mute(h) ? wait_until(l->due) : -1;

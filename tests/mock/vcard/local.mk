@@ -34,3 +34,21 @@ tests_mock_vcard_vcard_SOURCES = \
 tests_mock_vcard_vcard_LDADD = tests/mock/vcard/libvcard.a $(CRYPTO_LIBS)
 
 EXTRA_DIST += tests/mock/vcard/README.md
+
+# Its unit tests.
+UNIT_TESTS += tests/unit/test_vcard tests/unit/test_vcard_auth tests/unit/test_vcard_hand
+VCARD_TEST_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE $(CRYPTO_CFLAGS)
+VCARD_TEST_SOURCES = tests/unit/testcard.c tests/unit/testcard.h
+VCARD_TEST_LIBS = tests/mock/vcard/libvcard.a $(CRYPTO_LIBS) $(UNIT_LIBS)
+tests_unit_test_vcard_SOURCES = tests/unit/test_vcard.c $(VCARD_TEST_SOURCES)
+tests_unit_test_vcard_CPPFLAGS = $(VCARD_TEST_CPPFLAGS)
+tests_unit_test_vcard_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_vcard_LDADD = $(VCARD_TEST_LIBS)
+tests_unit_test_vcard_auth_SOURCES = tests/unit/test_vcard_auth.c $(VCARD_TEST_SOURCES)
+tests_unit_test_vcard_auth_CPPFLAGS = $(VCARD_TEST_CPPFLAGS)
+tests_unit_test_vcard_auth_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_vcard_auth_LDADD = $(VCARD_TEST_LIBS)
+tests_unit_test_vcard_hand_SOURCES = tests/unit/test_vcard_hand.c $(VCARD_TEST_SOURCES)
+tests_unit_test_vcard_hand_CPPFLAGS = $(VCARD_TEST_CPPFLAGS)
+tests_unit_test_vcard_hand_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_vcard_hand_LDADD = $(VCARD_TEST_LIBS)

@@ -35,13 +35,13 @@ static void on_signal(int number)
 static bool read_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option known[] = {
-		{"connect", required_argument, NULL, 'c'},
-		{"control", required_argument, NULL, 's'},
-		{"atr", required_argument, NULL, 'a'},
-		{"gap", required_argument, NULL, 'g'},
-		{"out", no_argument, NULL, 'o'},
-		{"ctl", required_argument, NULL, 't'},
-		{0},
+		{ "connect", required_argument, NULL, 'c' },
+		{ "control", required_argument, NULL, 's' },
+		{ "atr", required_argument, NULL, 'a' },
+		{ "gap", required_argument, NULL, 'g' },
+		{ "out", no_argument, NULL, 'o' },
+		{ "ctl", required_argument, NULL, 't' },
+		{ 0 },
 	};
 	int option;
 
@@ -75,7 +75,7 @@ static bool read_options(int argc, char **argv, struct options *ret)
 
 static void serve(struct hand *h, struct link *l, struct control *c)
 {
-	struct pollfd polls[1 + CONTROL_POLLS] = {0};
+	struct pollfd polls[1 + CONTROL_POLLS] = { 0 };
 	bool quit = false;
 
 	while (!quit && !stop) {
@@ -113,8 +113,8 @@ static bool run(const struct options *o, const char *dir, struct why *why)
 
 int main(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_signal};
-	struct options o = {0};
+	struct sigaction act = { .sa_handler = on_signal };
+	struct options o = { 0 };
 	struct why why;
 
 	if (!read_options(argc, argv, &o)) {

@@ -21,16 +21,20 @@ static void close_file(FILE *f)
 }
 DEFINE_AUTO(file, FILE, close_file);
 
-/* The first protocol that the ATR offers (ISO 7816-3 section 8.2.3): TD1, or T=0 if there is none.
- */
-static bool offers_t0(const uint8_t *atr, size_t n)
+/* True unless the ATR offers T=1 (ISO 7816-3 section 8.2.3): pcscd takes T=1 when it has the choice. */
+static bool is_t0_only(const uint8_t *atr, size_t n)
 {
-	size_t at = 2;
+	uint8_t td = atr[1];
 
-	if (!(atr[1] & 0x80))
-		return true;
-	at += !!(atr[1] & 0x10) + !!(atr[1] & 0x20) + !!(atr[1] & 0x40);
-	return at < n && (atr[at] & 0x0F) == 0;
+	for (size_t at = 2; td & 0x80; at++) {
+		at += !!(td & 0x10) + !!(td & 0x20) + !!(td & 0x40);
+		if (at >= n)
+			return true;
+		td = atr[at];
+		if ((td & 0x0F) == 1)
+			return false;
+	}
+	return true;
 }
 
 bool settings_set_atr(struct settings *s, const char *hex, struct why *why)
@@ -47,7 +51,7 @@ bool settings_set_atr(struct settings *s, const char *hex, struct why *why)
 		return why_set(why, "ATR \"%s\": not 2 to %d bytes in hex", hex, ATR_MAX);
 	memcpy(s->atr, atr, n);
 	s->atr_n = n;
-	s->t0 = offers_t0(atr, n);
+	s->t0 = is_t0_only(atr, n);
 	return true;
 }
 
@@ -102,7 +106,7 @@ void settings_default(struct settings *ret)
 {
 	struct why why;
 
-	*ret = (struct settings){.pin_tries = 3, .puk_tries = 3, .default_app = true};
+	*ret = (struct settings){ .pin_tries = 3, .puk_tries = 3, .default_app = true };
 	if (!set_pin(ret->pin, "123456", &why) || !set_pin(ret->puk, "12345678", &why) ||
 		!settings_set_atr(ret, DEFAULT_ATR, &why))
 		abort();

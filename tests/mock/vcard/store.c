@@ -89,8 +89,8 @@ static bool put_object(
 	if (!o)
 		o = &s->objects[s->objects_n++];
 	blob_free(&o->bytes);
-	*o = (struct object){.tag = tag, .raw = raw, .bytes = *take_bytes};
-	*take_bytes = (struct blob){0};
+	*o = (struct object){ .tag = tag, .raw = raw, .bytes = *take_bytes };
+	*take_bytes = (struct blob){ 0 };
 	return true;
 }
 
@@ -98,12 +98,12 @@ static bool put_object(
 static bool put_cert(struct store *s, const struct slot *slot, struct span der, struct why *why)
 {
 	static const uint8_t plain = 0;
-	AUTO(blob) struct blob inner = {0};
-	struct blob whole = {0};
+	AUTO(blob) struct blob inner = { 0 };
+	struct blob whole = { 0 };
 
 	tlv_put(&inner, 0x70, der);
-	tlv_put(&inner, 0x71, (struct span){&plain, 1});
-	tlv_put(&inner, 0xFE, (struct span){NULL, 0});
+	tlv_put(&inner, 0x71, (struct span){ &plain, 1 });
+	tlv_put(&inner, 0xFE, (struct span){ NULL, 0 });
 	tlv_put(&whole, 0x53, blob_span(&inner));
 	return put_object(s, slot->cert_tag, false, &whole, why);
 }
@@ -119,13 +119,13 @@ static bool put_key(struct store *s, const struct slot *slot, EVP_PKEY *take_key
 		return why_set(
 			why, "key %02X is none of RSA 1024, 2048, 3072, P-256, P-384", slot->ref);
 	}
-	s->pairs[s->pairs_n++] = (struct pair){slot, take_key};
+	s->pairs[s->pairs_n++] = (struct pair){ slot, take_key };
 	return true;
 }
 
 static bool load_raw(struct store *s, const char *path, uint32_t tag, struct why *why)
 {
-	struct blob bytes = {0};
+	struct blob bytes = { 0 };
 
 	if (!files_read(path, &bytes, why)) {
 		blob_free(&bytes);
@@ -136,7 +136,7 @@ static bool load_raw(struct store *s, const char *path, uint32_t tag, struct why
 
 static bool load_cert(struct store *s, const char *path, const struct slot *slot, struct why *why)
 {
-	AUTO(blob) struct blob der = {0};
+	AUTO(blob) struct blob der = { 0 };
 
 	return files_cert(path, &der, why) && put_cert(s, slot, blob_span(&der), why);
 }
@@ -150,7 +150,7 @@ static bool load_key(struct store *s, const char *path, const struct slot *slot,
 
 static bool load_p12(struct store *s, const char *path, const struct slot *slot, struct why *why)
 {
-	AUTO(blob) struct blob der = {0};
+	AUTO(blob) struct blob der = { 0 };
 	EVP_PKEY *key;
 
 	if (!files_p12(path, &key, &der, why) || !put_key(s, slot, key, why))
@@ -160,7 +160,7 @@ static bool load_p12(struct store *s, const char *path, const struct slot *slot,
 
 static bool load_atr(struct store *s, const char *path, struct why *why)
 {
-	AUTO(blob) struct blob text = {0};
+	AUTO(blob) struct blob text = { 0 };
 
 	if (!files_read(path, &text, why))
 		return false;

@@ -19,7 +19,7 @@ struct settings {
 	unsigned pin_tries;
 	unsigned puk_tries;
 	bool default_app; /* PIV is selected after a reset */
-	bool t0;          /* from the ATR: the first protocol offered is T=0 */
+	bool t0;          /* the ATR offers no T=1 */
 };
 
 struct store;

@@ -87,7 +87,7 @@ bool tlv_next(struct span *in, uint32_t *ret_tag, struct span *ret_value)
 	if (!take_tag(&rest, &tag) || !take_length(&rest, &n) || n > rest.n)
 		return false;
 	*ret_tag = tag;
-	*ret_value = (struct span){rest.at, n};
-	*in = (struct span){rest.at + n, rest.n - n};
+	*ret_value = (struct span){ rest.at, n };
+	*in = (struct span){ rest.at + n, rest.n - n };
 	return true;
 }

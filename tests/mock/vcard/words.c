@@ -110,7 +110,7 @@ static bool say_fail(struct call *c)
 	if (c->n > 2 && !read_number(c, 2, 16, 0xFFFF, &sw))
 		return false;
 	return add_trigger(
-		c, (struct trigger){ANY_INS, (unsigned)n, ACT_FAIL, false, (uint16_t)sw});
+		c, (struct trigger){ ANY_INS, (unsigned)n, ACT_FAIL, false, (uint16_t)sw });
 }
 
 static bool is_done(struct call *c, int at)
@@ -124,7 +124,7 @@ static bool say_dropat(struct call *c)
 
 	if (!read_number(c, 1, 10, NUMBER_MAX, &n))
 		return false;
-	return add_trigger(c, (struct trigger){ANY_INS, (unsigned)n, ACT_PULL, is_done(c, 2)});
+	return add_trigger(c, (struct trigger){ ANY_INS, (unsigned)n, ACT_PULL, is_done(c, 2) });
 }
 
 /* pullat INS [N] [done] · muteat INS [N] */
@@ -139,7 +139,7 @@ static bool say_at(struct call *c)
 	if (counts && !read_number(c, 2, 10, NUMBER_MAX, &n))
 		return false;
 	return add_trigger(
-		c, (struct trigger){(int)ins, (unsigned)n, act, is_done(c, counts ? 3 : 2)});
+		c, (struct trigger){ (int)ins, (unsigned)n, act, is_done(c, counts ? 3 : 2) });
 }
 
 /* failat INS N [SW] */
@@ -152,7 +152,7 @@ static bool say_failat(struct call *c)
 	if (c->n > 3 && !read_number(c, 3, 16, 0xFFFF, &sw))
 		return false;
 	return add_trigger(
-		c, (struct trigger){(int)ins, (unsigned)n, ACT_FAIL, false, (uint16_t)sw});
+		c, (struct trigger){ (int)ins, (unsigned)n, ACT_FAIL, false, (uint16_t)sw });
 }
 
 /* swapat INS N DIR [done] */
@@ -167,7 +167,7 @@ static bool say_swapat(struct call *c)
 		return false;
 	store_free(probe);
 	return add_trigger(c,
-		(struct trigger){(int)ins, (unsigned)n, ACT_SWAP, is_done(c, 4), 0, c->words[3]});
+		(struct trigger){ (int)ins, (unsigned)n, ACT_SWAP, is_done(c, 4), 0, c->words[3] });
 }
 
 static bool say_count(struct call *c)
@@ -243,27 +243,27 @@ static const struct word {
 	int min, max; /* arguments */
 	bool (*run)(struct call *c);
 } words[] = {
-	{"pull", 0, 0, say_pull},
-	{"insert", 0, 0, say_insert},
-	{"card", 1, 1, say_card},
-	{"slow", 1, 1, say_slow},
-	{"mute", 0, 0, say_mute},
-	{"unmute", 0, 0, say_mute},
-	{"lock", 0, 0, say_lock},
-	{"tries", 0, 1, say_tries},
-	{"fail", 1, 2, say_fail},
-	{"failat", 2, 3, say_failat},
-	{"dropat", 1, 2, say_dropat},
-	{"pullat", 1, 3, say_at},
-	{"muteat", 1, 2, say_at},
-	{"swapat", 3, 4, say_swapat},
-	{"clear", 0, 0, say_clear},
-	{"count", 0, 1, say_count},
-	{"verifies", 0, 0, say_verifies},
-	{"resets", 0, 0, say_resets},
-	{"log", 1, 2, say_log},
-	{"status", 0, 0, say_status},
-	{"quit", 0, 0, say_quit},
+	{ "pull", 0, 0, say_pull },
+	{ "insert", 0, 0, say_insert },
+	{ "card", 1, 1, say_card },
+	{ "slow", 1, 1, say_slow },
+	{ "mute", 0, 0, say_mute },
+	{ "unmute", 0, 0, say_mute },
+	{ "lock", 0, 0, say_lock },
+	{ "tries", 0, 1, say_tries },
+	{ "fail", 1, 2, say_fail },
+	{ "failat", 2, 3, say_failat },
+	{ "dropat", 1, 2, say_dropat },
+	{ "pullat", 1, 3, say_at },
+	{ "muteat", 1, 2, say_at },
+	{ "swapat", 3, 4, say_swapat },
+	{ "clear", 0, 0, say_clear },
+	{ "count", 0, 1, say_count },
+	{ "verifies", 0, 0, say_verifies },
+	{ "resets", 0, 0, say_resets },
+	{ "log", 1, 2, say_log },
+	{ "status", 0, 0, say_status },
+	{ "quit", 0, 0, say_quit },
 };
 
 static bool run_words(struct call *c)
@@ -285,7 +285,7 @@ static bool run_words(struct call *c)
 
 void hand_command(struct hand *h, char *line, struct blob *answer, bool *ret_quit)
 {
-	struct call c = {.hand = h};
+	struct call c = { .hand = h };
 	char *save, *word = strtok_r(line, " \t\r", &save);
 	const char *text;
 	bool ok;
