@@ -4,7 +4,8 @@ import ctypes
 import os
 import time
 
-PRESENT, ABSENT, MUTE = 0x20, 0x10, 0x200
+PRESENT = 0x20
+SHARED, ANY_PROTOCOL, UNPOWER = 2, 3, 2
 TIMEOUT = 0x8010000A
 NO_READERS = 0x8010002E
 
@@ -19,7 +20,8 @@ class Client:
 
     def __init__(self):
         self.lib = ctypes.CDLL("libpcsclite.so.1")
-        for f in ("SCardEstablishContext", "SCardListReaders", "SCardGetStatusChange", "SCardReleaseContext"):
+        for f in ("SCardEstablishContext", "SCardListReaders", "SCardGetStatusChange", "SCardConnect",
+                  "SCardDisconnect"):
             getattr(self.lib, f).restype = ctypes.c_ulong
         self.context = ctypes.c_long()
         self._check(self.lib.SCardEstablishContext(2, None, None, ctypes.byref(self.context)))
@@ -54,6 +56,12 @@ class Client:
             self._check(code)
         return {s.name.decode(): (bool(s.event & PRESENT), s.event >> 16 & 0xFFFF,
                                   bytes(s.atr[:s.atr_n]), s.event & ~2) for s in room[:len(names)]}
+
+    def power_off(self, reader):
+        card, protocol = ctypes.c_long(), ctypes.c_ulong()
+        self._check(self.lib.SCardConnect(self.context, reader.encode(), ctypes.c_ulong(SHARED),
+                                          ctypes.c_ulong(ANY_PROTOCOL), ctypes.byref(card), ctypes.byref(protocol)))
+        self._check(self.lib.SCardDisconnect(card, ctypes.c_ulong(UNPOWER)))
 
     def wait(self, good, timeout):
         """Waits until good(states) is true; returns the last states, or raises with them."""

@@ -158,7 +158,8 @@ class Reader:
         """Until pcscd sees the card (or sees that it is gone); after: and more events than so many."""
         def good(states):
             s = self.find(states)[1]
-            return s is not None and s[0] == present and (after is None or (s[1] - after) % 0x10000 >= 1)
+            later = after is None or s is not None and 0 < (s[1] - after) % 0x10000 < 0x8000
+            return s is not None and s[0] == present and later
         self.rig.wait(good)
 
     def pull(self):
@@ -182,6 +183,11 @@ class Reader:
             self.wait(True, after=events + 1)
         else:
             self.insert()
+
+    def reset(self):
+        """As any program may: takes the power from the card for a moment, and with it the PIN's state."""
+        name = self.pcsc_name
+        pcsc.ask(self.rig.socket, lambda c: c.power_off(name))
 
     def count(self):
         return int(self.ctl("count"))

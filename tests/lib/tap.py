@@ -11,6 +11,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -34,6 +35,14 @@ class Tap:
             self.tests.append((title, function))
             return function
         return add
+
+    def need(self, *programs):
+        """Skips the whole file, saying why, if a program is not installed."""
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        missing = [p for p in programs if not shutil.which(p, path=path)]
+        if missing:
+            print(f"1..0 # SKIP not installed: {' '.join(missing)}")
+            sys.exit(0)
 
     def use(self, context):
         """Enters a context (a Rig, a directory) that is left when all tests are done."""

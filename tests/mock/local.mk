@@ -1,6 +1,7 @@
 # tests/mock: what stands in for hardware. The rig starts a private pcscd with virtual readers.
 include tests/mock/reader/local.mk
 
+TESTS += tests/mock/test_vcard.py
 EXTRA_DIST += \
 	tests/fixtures/make-card \
 	tests/lib/der.py \
@@ -8,4 +9,5 @@ EXTRA_DIST += \
 	tests/lib/pki.py \
 	tests/lib/rig.py \
 	tests/lib/tap.py \
-	tests/mock/rig
+	tests/mock/rig \
+	tests/mock/test_vcard.py

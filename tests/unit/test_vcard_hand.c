@@ -150,6 +150,16 @@ static void another_card_and_back_again(void **state)
 	rmdir(other);
 }
 
+static void every_one_is_refused_until_clear(void **state)
+{
+	expect_told("refuse 20 6581", "ok");
+	expect_apdu(STATUS, "6581");
+	expect_apdu(GET_PRINTED, "6982");
+	expect_apdu(VERIFY, "6581");
+	expect_told("clear", "ok");
+	expect_apdu(VERIFY, "9000");
+}
+
 static void mute_is_not_deaf(void **state)
 {
 	expect_told("muteat 20 1", "ok");
@@ -250,6 +260,7 @@ int main(void)
 		hand_test(pulled_before_and_after_it_is_done),
 		hand_test(two_things_at_one_apdu_come_one_after_the_other),
 		hand_test(another_card_and_back_again),
+		hand_test(every_one_is_refused_until_clear),
 		hand_test(mute_is_not_deaf),
 		hand_test(counters),
 		hand_test(the_log_has_no_pin),

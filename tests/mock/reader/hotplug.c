@@ -39,7 +39,7 @@ static const char *moved(const char *path, char room[PATH_MAX])
 {
 	static const struct {
 		const char *from, *to;
-	} moves[] = {{"/run/pcscd", "run"}, {"/usr/lib/pcsc/drivers", "drivers"}};
+	} moves[] = { { "/run/pcscd", "run" }, { "/usr/lib/pcsc/drivers", "drivers" } };
 
 	for (size_t i = 0; path && i < sizeof moves / sizeof *moves; i++) {
 		size_t n = strlen(moves[i].from);
@@ -248,9 +248,8 @@ static struct udev_device *device(const char *name, const char *action)
 {
 	struct udev_device *d = must(sizeof *d);
 
-	if (strlen(name) >= sizeof d->name ||
-		snprintf(d->node, sizeof d->node, "%s/slot/%s", base(), name) >=
-			(int)sizeof d->node) {
+	if (strlen(name) >= sizeof d->name || snprintf(d->node, sizeof d->node, "%s/slot/%s",
+						      base(), name) >= (int)sizeof d->node) {
 		free(d);
 		return NULL;
 	}

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,11 +30,22 @@
 enum { READERS_MAX = 16, MESSAGE_MAX = 65535, LENGTH_BYTES = 2 };
 enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4 };
 
+/*
+ * A card that goes (CARD to GONE) is not followed by the next one before pcscd's event thread, the one that
+ * calls wait_for_move(), has been round its loop and seen the slot empty: so a swap is never overlooked.
+ * Other threads look too (before each change of power), and what they saw is not remembered.
+ */
+enum content { CARD, GONE, EMPTY, READY };
+
 static struct slot {
+	pthread_mutex_t lock; /* content, card */
 	bool open;
+	enum content content;
+	int card; /* in CARD and GONE */
 	int listener;
-	int card;   /* -1: no card */
 	int wakeup; /* eventfd: ends wait_for_move() early */
+	bool waited;
+	pthread_t event_thread; /* once it waited */
 	struct sockaddr_un at;
 } slots[READERS_MAX];
 
@@ -53,7 +65,7 @@ static struct slot *find_open(DWORD lun)
 
 static bool went_away(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
 
 	return poll(&p, 1, 0) > 0;
 }
@@ -104,7 +116,7 @@ static bool send_control(const struct slot *s, uint8_t code)
 
 static bool listen_at(struct slot *s, const char *path)
 {
-	s->at = (struct sockaddr_un){.sun_family = AF_UNIX};
+	s->at = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof s->at.sun_path)
 		return false;
 	strcpy(s->at.sun_path, path);
@@ -127,7 +139,7 @@ RESPONSECODE IFDHCreateChannelByName(DWORD lun, LPSTR name)
 
 	if (!s || s->open || !path)
 		return IFD_COMMUNICATION_ERROR;
-	*s = (struct slot){.card = -1};
+	*s = (struct slot){ .content = READY, .lock = PTHREAD_MUTEX_INITIALIZER };
 	if (!listen_at(s, path + 1))
 		return IFD_COMMUNICATION_ERROR;
 	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -148,7 +160,7 @@ RESPONSECODE IFDHCloseChannel(DWORD lun)
 
 	if (!s)
 		return IFD_COMMUNICATION_ERROR;
-	if (s->card >= 0)
+	if (s->content == CARD || s->content == GONE)
 		close(s->card);
 	close(s->listener);
 	close(s->wakeup);
@@ -157,8 +169,35 @@ RESPONSECODE IFDHCloseChannel(DWORD lun)
 	return IFD_SUCCESS;
 }
 
+/* One step from GONE to READY; the event thread is at the end of a turn of its loop. What is to be polled
+ * for, or -1 for nothing: it shall go round again. */
+static struct pollfd end_of_turn(struct slot *s)
+{
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+
+	pthread_mutex_lock(&s->lock);
+	s->event_thread = pthread_self();
+	s->waited = true;
+	switch (s->content) {
+	case CARD:
+		p = (struct pollfd){ .fd = s->card, .events = POLLRDHUP };
+		break;
+	case GONE:
+		close(s->card);
+		s->content = EMPTY;
+		break;
+	case EMPTY:
+	case READY:
+		s->content = READY;
+		p.fd = s->listener;
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
 /* Waits until a card comes or goes, or stop_waiting() is called. Called without pcscd's lock on the
- * reader, beside a running APDU: it only looks. */
+ * reader, beside a running APDU. */
 static RESPONSECODE wait_for_move(DWORD lun, int timeout_ms)
 {
 	struct slot *s = find_open(lun);
@@ -167,12 +206,13 @@ static RESPONSECODE wait_for_move(DWORD lun, int timeout_ms)
 
 	if (!s)
 		return IFD_NO_SUCH_DEVICE;
-	p[0] = (struct pollfd){.fd = s->wakeup, .events = POLLIN};
-	p[1] = s->card >= 0 ? (struct pollfd){.fd = s->card, .events = POLLRDHUP}
-			    : (struct pollfd){.fd = s->listener, .events = POLLIN};
+	p[0] = end_of_turn(s);
+	p[1] = (struct pollfd){ .fd = s->wakeup, .events = POLLIN };
+	if (p[0].fd < 0)
+		return IFD_SUCCESS;
 	if (poll(p, 2, timeout_ms) < 0 && errno != EINTR)
 		return IFD_COMMUNICATION_ERROR;
-	if (p[0].revents && read(s->wakeup, &count, sizeof count) < 0)
+	if (p[1].revents && read(s->wakeup, &count, sizeof count) < 0)
 		return IFD_COMMUNICATION_ERROR;
 	return IFD_SUCCESS;
 }
@@ -187,23 +227,30 @@ static RESPONSECODE stop_waiting(DWORD lun)
 	return IFD_SUCCESS;
 }
 
-/* Only this function, which one thread of pcscd calls, takes a card in or puts it out. A card that went
- * is reported absent once even if the next one waits already: a swap is never overlooked. */
+static bool may_take_in(const struct slot *s)
+{
+	return s->content == READY &&
+	       (!s->waited || pthread_equal(s->event_thread, pthread_self()));
+}
+
 RESPONSECODE IFDHICCPresence(DWORD lun)
 {
 	struct slot *s = find_open(lun);
+	RESPONSECODE present;
+	int card;
 
 	if (!s)
 		return IFD_NO_SUCH_DEVICE;
-	if (s->card >= 0) {
-		if (!went_away(s->card))
-			return IFD_ICC_PRESENT;
-		close(s->card);
-		s->card = -1;
-		return IFD_ICC_NOT_PRESENT;
+	pthread_mutex_lock(&s->lock);
+	if (s->content == CARD && went_away(s->card))
+		s->content = GONE;
+	if (may_take_in(s) && (card = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		s->card = card;
+		s->content = CARD;
 	}
-	s->card = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
-	return s->card >= 0 ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+	present = s->content == CARD ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+	pthread_mutex_unlock(&s->lock);
+	return present;
 }
 
 static RESPONSECODE give(const void *value, size_t n, PDWORD length, PUCHAR out)
@@ -217,7 +264,7 @@ static RESPONSECODE give(const void *value, size_t n, PDWORD length, PUCHAR out)
 
 static RESPONSECODE read_atr(const struct slot *s, PDWORD length, PUCHAR out)
 {
-	if (s->card < 0)
+	if (s->content != CARD)
 		return IFD_ICC_NOT_PRESENT;
 	if (!send_control(s, CONTROL_ATR) || !receive_message(s, out, length)) {
 		*length = 0;
@@ -232,10 +279,8 @@ RESPONSECODE IFDHGetCapabilities(DWORD lun, DWORD tag, PDWORD length, PUCHAR val
 	static RESPONSECODE (*const wait_function)(DWORD, int) = wait_for_move;
 	static RESPONSECODE (*const stop_function)(DWORD) = stop_waiting;
 
+	(void)lun;
 	switch (tag) {
-	case TAG_IFD_ATR:
-		return find_open(lun) ? read_atr(find_open(lun), length, value)
-				      : IFD_NO_SUCH_DEVICE;
 	case TAG_IFD_SLOTS_NUMBER:
 	case TAG_IFD_THREAD_SAFE:
 		return give(&one, 1, length, value);
@@ -272,17 +317,13 @@ RESPONSECODE IFDHSetProtocolParameters(
 	return IFD_SUCCESS;
 }
 
-RESPONSECODE IFDHPowerICC(DWORD lun, DWORD action, PUCHAR atr, PDWORD length)
+static RESPONSECODE power(const struct slot *s, DWORD action, PUCHAR atr, PDWORD length)
 {
-	struct slot *s = find_open(lun);
-
-	if (!s)
-		return IFD_NO_SUCH_DEVICE;
-	if (s->card < 0)
+	if (s->content != CARD)
 		return IFD_ICC_NOT_PRESENT;
 	switch (action) {
 	case IFD_POWER_DOWN:
-		/* pcscd also powers down a card that was pulled: nothing to report then. */
+		/* pcscd also powers down a card that is just going: nothing to report then. */
 		(void)send_control(s, CONTROL_OFF);
 		return IFD_SUCCESS;
 	case IFD_POWER_UP:
@@ -295,25 +336,48 @@ RESPONSECODE IFDHPowerICC(DWORD lun, DWORD action, PUCHAR atr, PDWORD length)
 	}
 }
 
+RESPONSECODE IFDHPowerICC(DWORD lun, DWORD action, PUCHAR atr, PDWORD length)
+{
+	struct slot *s = find_open(lun);
+	RESPONSECODE result;
+
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	pthread_mutex_lock(&s->lock);
+	result = power(s, action, atr, length);
+	pthread_mutex_unlock(&s->lock);
+	return result;
+}
+
+/* Returns when the card answers or goes; there is no time-out, as there is none for a card that keeps
+ * asking for more time. */
+static RESPONSECODE transmit(
+	const struct slot *s, const UCHAR *tx, DWORD tx_length, PUCHAR rx, PDWORD rx_length)
+{
+	/* One byte would be a control code of the protocol; a command has four. */
+	if (tx_length < 4)
+		return IFD_COMMUNICATION_ERROR;
+	if (s->content != CARD || !send_message(s, tx, tx_length) ||
+		!receive_message(s, rx, rx_length))
+		return IFD_ICC_NOT_PRESENT;
+	return IFD_SUCCESS;
+}
+
 RESPONSECODE IFDHTransmitToICC(DWORD lun, SCARD_IO_HEADER send_pci, PUCHAR tx, DWORD tx_length,
 	PUCHAR rx, PDWORD rx_length, PSCARD_IO_HEADER receive_pci)
 {
 	struct slot *s = find_open(lun);
-	DWORD room = *rx_length;
+	RESPONSECODE result;
 
-	*rx_length = 0;
 	if (!s)
 		return IFD_NO_SUCH_DEVICE;
-	if (s->card < 0)
-		return IFD_ICC_NOT_PRESENT;
-	/* One byte would be a control code of the protocol; a command has four. */
-	if (tx_length < 4)
-		return IFD_COMMUNICATION_ERROR;
-	if (!send_message(s, tx, tx_length) || !receive_message(s, rx, &room))
-		return IFD_ICC_NOT_PRESENT;
-	*rx_length = room;
+	pthread_mutex_lock(&s->lock);
+	result = transmit(s, tx, tx_length, rx, rx_length);
+	pthread_mutex_unlock(&s->lock);
+	if (result != IFD_SUCCESS)
+		*rx_length = 0;
 	receive_pci->Protocol = send_pci.Protocol;
-	return IFD_SUCCESS;
+	return result;
 }
 
 /* No features: neither a PIN pad nor a display. */

@@ -138,7 +138,8 @@ static void log_bytes(struct hand *h, const char *mark, struct span bytes, bool 
 	fputc('\n', h->log);
 }
 
-/* The first trigger that this APDU sets off, taken off the list; all that could match count it. */
+/* The first trigger that this APDU sets off, taken off the list unless it is for each one from now on; all
+ * that could match count it. */
 static bool take_trigger(struct hand *h, uint8_t ins, struct trigger *ret)
 {
 	bool found = false;
@@ -152,7 +153,8 @@ static bool take_trigger(struct hand *h, uint8_t ins, struct trigger *ret)
 		if (t.left == 0 && !found) {
 			*ret = t;
 			found = true;
-			continue;
+			if (!t.again)
+				continue;
 		}
 		h->triggers[kept] = t;
 		h->triggers[kept].left += t.left == 0;

@@ -18,6 +18,7 @@ struct trigger {
 	bool done; /* the card still carries the command out; only its answer is lost */
 	uint16_t sw;
 	char *dir;
+	bool again; /* at each one from then on */
 };
 
 struct known {

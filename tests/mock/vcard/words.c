@@ -155,6 +155,19 @@ static bool say_failat(struct call *c)
 		c, (struct trigger){ (int)ins, (unsigned)n, ACT_FAIL, false, (uint16_t)sw });
 }
 
+/* refuse INS [SW] */
+static bool say_refuse(struct call *c)
+{
+	unsigned long ins, sw = SW_FAILED;
+
+	if (!read_number(c, 1, 16, 0xFF, &ins))
+		return false;
+	if (c->n > 2 && !read_number(c, 2, 16, 0xFFFF, &sw))
+		return false;
+	return add_trigger(
+		c, (struct trigger){ (int)ins, 1, ACT_FAIL, false, (uint16_t)sw, NULL, true });
+}
+
 /* swapat INS N DIR [done] */
 static bool say_swapat(struct call *c)
 {
@@ -253,6 +266,7 @@ static const struct word {
 	{ "tries", 0, 1, say_tries },
 	{ "fail", 1, 2, say_fail },
 	{ "failat", 2, 3, say_failat },
+	{ "refuse", 1, 2, say_refuse },
 	{ "dropat", 1, 2, say_dropat },
 	{ "pullat", 1, 3, say_at },
 	{ "muteat", 1, 2, say_at },
