@@ -11,7 +11,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/statement.h evidence/statement.c evidence/statement_check.c \
 	evidence/intent.h evidence/intent.c evidence/intent_build.c \
 	evidence/receipt.h evidence/receipt.c evidence/ticket.c \
-	evidence/item.h evidence/item.c \
+	evidence/item.h evidence/item.c evidence/payload.h evidence/payload.c \
 	evidence/deployment.h evidence/deployment.c evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \
 	evidence/bundle.h evidence/bundle.c evidence/evidence.c

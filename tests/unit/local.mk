@@ -82,3 +82,8 @@ EXTRA_DIST += tests/fixtures/pkits-cases.tsv
 UNIT_TESTS += tests/unit/test_evidence
 tests_unit_test_evidence_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_evidence_LDADD = $(EVIDENCE_UNIT_LIBS)
+
+# device and gateway
+UNIT_TESTS += tests/unit/test_payload
+tests_unit_test_payload_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_payload_LDADD = $(EVIDENCE_LIBS) $(UNIT_LIBS)
