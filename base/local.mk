@@ -9,6 +9,7 @@ base_libbase_a_SOURCES = \
 	base/clock.h base/clock.c \
 	base/log.h base/log.c \
 	base/io.h base/io.c \
+	base/url.h base/url.c \
 	base/proc.h base/proc.c base/build_id.c \
 	base/conf.h base/conf.c
 nodist_base_libbase_a_SOURCES = base/build-id.h

@@ -87,3 +87,8 @@ tests_unit_test_evidence_LDADD = $(EVIDENCE_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_payload
 tests_unit_test_payload_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_payload_LDADD = $(EVIDENCE_LIBS) $(UNIT_LIBS)
+
+# base: url
+UNIT_TESTS += tests/unit/test_url
+tests_unit_test_url_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_url_LDADD = $(BASE_LIBS) $(UNIT_LIBS)

@@ -1,0 +1,65 @@
+/* test_url.c: which addresses from certificates are taken, and which globs admit them. */
+#include "unit.h"
+
+#include "base/url.h"
+
+static void test_good(void **state)
+{
+	AUTO(url) struct url *u = NULL;
+	AUTO(url) struct url *v6 = NULL;
+
+	assert_ok(url_parse("HTTP://CRL.Example.GOV:8080/Path/x.crl?y=1", &u));
+	assert_string_equal(u->text, "http://crl.example.gov:8080/Path/x.crl?y=1");
+	assert_string_equal(u->host, "crl.example.gov");
+	assert_int_equal(u->port, 8080);
+	assert_ok(url_parse("https://[2001:db8::1]/", &v6));
+	assert_string_equal(v6->host, "2001:db8::1");
+	assert_int_equal(v6->port, 443);
+}
+
+static void test_bad(void **state)
+{
+	static const char *const bad[] = { "", "http://", "file:///etc/passwd", "ldap://x/", "http:///x", "http://a b/",
+		"http://user@host/", "http://good.gov:80@evil/", "http://host:70000/", "http://host:x/", "http://[::1/",
+		"http://[::1]x/", "http://ho\\st/", "http://h/#f", "http://h\x01/", "http://\xc3\xa9/", "javascript:1",
+		"http://a_b/", "http://h:80:80/" };
+	struct url *u = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_err(url_parse(bad[i], &u), &ERR_FORMAT);
+}
+
+static void test_globs(void **state)
+{
+	static const char *const any[] = { "http://*", NULL };
+	static const char *const dir[] = { "http://crl.gov/pki/*", NULL };
+	static const char *const loop[] = { "http://127.0.0.1:*", "http://[::1]/*", NULL };
+	AUTO(url) struct url *crl = NULL;
+	AUTO(url) struct url *evil = NULL;
+	AUTO(url) struct url *local = NULL;
+	AUTO(url) struct url *local6 = NULL;
+
+	assert_ok(url_parse("http://crl.gov/pki/a.crl", &crl));
+	assert_ok(url_parse("http://crl.gov.evil.org/pki/a.crl", &evil));
+	assert_ok(url_parse("http://127.0.0.1:99/x", &local));
+	assert_ok(url_parse("http://[::1]/x", &local6));
+	assert_true(url_matches(crl, any));
+	assert_true(url_matches(crl, dir));
+	assert_false(url_matches(evil, dir));
+	assert_false(url_matches(crl, loop));
+	assert_false(url_matches_host(local, any));
+	assert_true(url_matches_host(local, loop));
+	assert_true(url_matches_host(local6, loop));
+	assert_true(url_matches_host(crl, dir));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_globs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
