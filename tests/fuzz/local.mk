@@ -1,1 +1,37 @@
-# tests/fuzz
+# tests/fuzz: each parser of outside bytes has an entry point fuzz_NAME.c and a corpus. "make check" replays the corpus,
+# "make fuzz" looks for more with libFuzzer (FUZZ_SECONDS each).
+FUZZERS =
+FUZZ_SECONDS = 60
+EXTRA_PROGRAMS =
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+EXTRA_DIST += tests/fuzz/fuzz.sh tests/fuzz/corpus
+
+fuzz: all
+	$(AM_V_at)$(SHELL) $(srcdir)/tests/fuzz/fuzz.sh $(abs_top_srcdir) $(FUZZ_SECONDS) $(FUZZERS)
+fuzz-sources: $(BUILT_SOURCES)
+.PHONY: fuzz fuzz-sources
+
+# proto
+FUZZERS += msg
+EXTRA_PROGRAMS += tests/fuzz/fuzz_msg
+tests_fuzz_fuzz_msg_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_msg.c
+tests_fuzz_fuzz_msg_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_msg_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_msg_LDADD = $(PROTO_LIBS)
+check_PROGRAMS += tests/fuzz/replay_msg
+TESTS += tests/fuzz/replay_msg
+tests_fuzz_replay_msg_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_msg_SOURCES)
+tests_fuzz_replay_msg_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_msg_LDADD = $(PROTO_LIBS)
+
+FUZZERS += frame_stream
+EXTRA_PROGRAMS += tests/fuzz/fuzz_frame_stream
+tests_fuzz_fuzz_frame_stream_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_frame_stream.c
+tests_fuzz_fuzz_frame_stream_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_frame_stream_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_frame_stream_LDADD = $(PROTO_LIBS)
+check_PROGRAMS += tests/fuzz/replay_frame_stream
+TESTS += tests/fuzz/replay_frame_stream
+tests_fuzz_replay_frame_stream_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_frame_stream_SOURCES)
+tests_fuzz_replay_frame_stream_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_frame_stream_LDADD = $(PROTO_LIBS)
