@@ -1,4 +1,16 @@
-# tests/e2e: whole programs against each other.
+# tests/e2e: whole programs against each other, in a real surrounding.
 E2E_TESTS = tests/e2e/test_gateway.py
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/lib/gateway.py
+
+# derivd-card
+if HAVE_CMOCKA
+check_PROGRAMS += tests/e2e/cardclient
+endif
+tests_e2e_cardclient_SOURCES = tests/e2e/cardclient.c
+tests_e2e_cardclient_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
+tests_e2e_cardclient_LDADD = $(EVIDENCE_UNIT_LIBS) $(JANSSON_LIBS)
+if HAVE_CMOCKA
+TESTS += tests/e2e/test_card.py
+endif
+EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py

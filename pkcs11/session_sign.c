@@ -1,0 +1,140 @@
+/* session_sign.c: the PIN and the one signature. */
+#include "base/log.h"
+#include "base/secret.h"
+#include "pkcs11/pair.h"
+#include "pkcs11/rv.h"
+#include "pkcs11/session_impl.h"
+#include "pkcs11/signing.h"
+#include "proto/kind.h"
+
+/* Before the PIN: PC/SC counts cards put in and taken out, and the module is asked for the certificate again. */
+static struct err *check_same(struct session *s, const struct order *order)
+{
+	struct card_source source = session_source(s);
+
+	if (s->hold)
+		TRY(hold_check(s->hold, 0));
+	TRY(card_check(&source, s->card, order->cert));
+	return session_check_exclusive(s);
+}
+
+/* What the card says of its PIN after it refused one. */
+static void note_refusal(struct session *s, struct bytes pin)
+{
+	CK_TOKEN_INFO info = s->slot.token;
+	CK_RV rv = MODULE_CALL(s->module, C_GetTokenInfo, s->slot.id, &info);
+
+	if (rv != CKR_OK)
+		log_info("the state of the PIN cannot be read: %s", rv_name(rv));
+	if (pin.len > 0)
+		refused_add(s->refused, pin);
+	s->pin = pin_after_refusal(&s->pin, &info);
+}
+
+static struct err *refusal(const struct session *s)
+{
+	const struct pin *p = &s->pin;
+
+	if (p->state == CARD__PIN_STATE__PIN_LOCKED)
+		return err_new(&ERR_PIN_LOCKED, "the PIN was wrong, and that was the last try");
+	if (!p->knows_tries)
+		return err_new(&ERR_PIN_WRONG, "the PIN was wrong");
+	return err_new(&ERR_PIN_WRONG, "the PIN was wrong; %u %s left", p->tries_left,
+		p->tries_left == 1 ? "try is" : "tries are");
+}
+
+static struct err *login(struct session *s, const struct secret *secret)
+{
+	struct bytes pin = secret_bytes(secret);
+	bool pad = s->pin.pad;
+	unsigned int seconds = pad ? s->settings->pad_s : 0;
+	CK_UTF8CHAR *bytes = pad ? NULL : (CK_UTF8CHAR *)(uintptr_t)pin.data;
+
+	if (s->pin.state == CARD__PIN_STATE__PIN_NONE)
+		return NULL;
+	CK_RV rv = MODULE_CALL_FOR(
+		s->module, seconds, C_Login, s->token.session, CKU_USER, bytes, pad ? 0 : pin.len);
+	if (rv == CKR_PIN_INCORRECT) {
+		note_refusal(s, pin);
+		return refusal(s);
+	}
+	if (rv == CKR_PIN_LOCKED)
+		s->pin.state = CARD__PIN_STATE__PIN_LOCKED;
+	TRY(rv_error(rv, "C_Login"));
+	s->logged_in = true;
+	s->spent = true;
+	return NULL;
+}
+
+/* The keys show only now. */
+static struct err *find_key(struct session *s, const struct order *order, CK_OBJECT_HANDLE *ret_key,
+	bool *ret_always_authenticate)
+{
+	EVP_PKEY *public = X509_get0_pubkey(order->x509);
+	bool found = false;
+	bool signs = false;
+
+	TRY(pair_find(
+		&s->token, CKO_PRIVATE_KEY, public, buf_bytes(order->cert->id), ret_key, &found));
+	if (!found)
+		return err_new(
+			&ERR_CARD_NO_KEY, "the certificate's private key is not on the card");
+	TRY(object_get_bool(&s->token, *ret_key, CKA_SIGN, true, &signs));
+	if (!signs)
+		return err_new(&ERR_CARD_NO_KEY, "the certificate's key does not sign");
+	return object_get_bool(&s->token, *ret_key, CKA_ALWAYS_AUTHENTICATE,
+		order->cert->always_authenticate, ret_always_authenticate);
+}
+
+static struct err *use_key(struct session *s, const struct order *order, struct secret *pin,
+	struct buf **ret_signature)
+{
+	struct bytes intent = buf_bytes(order->intent);
+	AUTO(buf) struct buf *signature = NULL;
+	CK_OBJECT_HANDLE key = 0;
+	bool always = false;
+
+	TRY(find_key(s, order, &key, &always));
+	if (!always)
+		secret_clear(pin);
+	struct signing_pin again = {
+		.pin = secret_bytes(pin),
+		.pad = s->pin.pad,
+		.seconds = s->pin.pad ? s->settings->pad_s : 0,
+	};
+	TRY(signing_sign(&s->token, key, order->algorithm, intent, always, &again, &signature));
+	secret_clear(pin);
+	/* A card, or a module, that does not sign what it was asked to. */
+	TRY(err_as(&ERR_CARD_FAILED,
+		intent_verify(X509_get0_pubkey(order->x509), order->algorithm, intent,
+			buf_bytes(signature)),
+		"the card's signature does not fit its certificate"));
+	*ret_signature = take(signature);
+	return NULL;
+}
+
+/* Kinds after which nothing more can be had of this session. */
+static bool is_final(const struct err *e)
+{
+	return e && !err_is(e, &ERR_PIN_WRONG) && !err_is(e, &ERR_PIN_FORMAT) &&
+	       !err_is(e, &ERR_PIN_FINAL) && !err_is(e, &ERR_TIMED_OUT);
+}
+
+static struct err *run(struct session *s, const struct order *order, struct secret *pin,
+	bool insist, struct buf **ret_signature)
+{
+	TRY(check_same(s, order));
+	TRY(pin_check(&s->pin, s->refused, secret_bytes(pin), insist));
+	TRY(login(s, pin));
+	return use_key(s, order, pin, ret_signature);
+}
+
+struct err *session_sign(struct session *s, const struct order *order, struct secret *pin,
+	bool insist, struct buf **ret_signature)
+{
+	struct err *e = session_explain(s, run(s, order, pin, insist, ret_signature));
+
+	secret_clear(pin);
+	s->spent = s->spent || is_final(e);
+	return e;
+}

@@ -1,0 +1,72 @@
+"""A session with derivd-card, through tests/e2e/cardclient: one request, one answer, as dictionaries."""
+
+import json
+import os
+import signal
+import subprocess
+
+
+class Card:
+    """with Card(rig, build, confdir) as card: card.open(); card.sign("9A", "123456")"""
+
+    def __init__(self, build, confdir, env, conf=""):
+        self.build, self.confdir, self.env = build, confdir, dict(env)
+        os.makedirs(confdir, mode=0o700, exist_ok=True)
+        with open(os.path.join(confdir, "card.conf"), "w") as f:
+            f.write(conf)
+
+    def __enter__(self):
+        self.log = open(os.path.join(self.confdir, "log"), "w+")
+        self.process = subprocess.Popen(
+            [os.path.join(self.build, "tests/e2e/cardclient"), os.path.join(self.build, "derivd-card"),
+             self.confdir],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=self.env, text=True)
+        self.pid = self._read()["pid"]
+        return self
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"cardclient ended; the log:\n{self.messages()}")
+        return json.loads(line)
+
+    def send(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, **request):
+        self.send(**request)
+        return self._read()
+
+    answer = _read
+
+    def open(self, reader="", uri=""):
+        return self.ask(do="open", reader=reader, uri=uri)
+
+    def sign(self, slot, pin, insist=False, spoil="", operation="enroll"):
+        return self.ask(do="sign", slot=slot, pin=pin, insist=insist, spoil=spoil, operation=operation)
+
+    def close(self):
+        return self.ask(do="close")
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+    def end(self):
+        """Hangs up and waits; the wait status of derivd-card."""
+        if self.process.stdin.closed:
+            return None
+        self.process.stdin.close()
+        line = self.process.stdout.readline()
+        self.process.wait()
+        self.process.stdout.close()
+        return json.loads(line)["status"] if line else None
+
+    def messages(self):
+        self.log.flush()
+        with open(self.log.name) as f:
+            return f.read()
+
+    def __exit__(self, *_):
+        self.end()
+        self.log.close()
