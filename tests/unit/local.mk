@@ -89,6 +89,9 @@ EXTRA_DIST += tests/fixtures/pkits-cases.tsv
 UNIT_TESTS += tests/unit/test_evidence
 tests_unit_test_evidence_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_evidence_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_seal
+tests_unit_test_seal_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_seal_LDADD = $(EVIDENCE_UNIT_LIBS)
 
 # device and gateway
 UNIT_TESTS += tests/unit/test_payload

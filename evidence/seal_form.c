@@ -1,0 +1,196 @@
+/*
+ * seal_form.c: a strict walk from field to field; what may not vary is compared byte by byte. Readers of CMS have had
+ * memory errors with odd parameters, accept tags of four bytes and key derivation with SHA-1; nothing of that passes here.
+ */
+#include "evidence/seal_form.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "evidence/seal.h"
+
+#define SEQUENCE 0x30
+#define SET 0x31
+#define OCTET_STRING 0x04
+#define CONTEXT_0 0xa0
+#define CONTEXT_1 0xa1
+#define CONTEXT_0_PRIMITIVE 0x80
+
+#define GCM_TAG_LEN 16
+#define GCM_NONCE_LEN 12
+#define WRAPPED_LEN 40 /* AES key wrap adds eight bytes to the 32 of the key */
+#define POINT_LEN 65
+#define SKI_MAX 64
+#define RSA_MIN_LEN 256
+#define RSA_MAX_LEN 512
+
+/* clang-format off */
+static const uint8_t OID_AUTH_ENVELOPED[] = { 0x06, 0x0b, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x17 };
+static const uint8_t VERSION_0[] = { 0x02, 0x01, 0x00 };
+static const uint8_t VERSION_2[] = { 0x02, 0x01, 0x02 };
+static const uint8_t VERSION_3[] = { 0x02, 0x01, 0x03 };
+/* SEQUENCE { id-ecPublicKey }, BIT STRING of 65 bytes that begins an uncompressed point */
+static const uint8_t EC_PUBLIC_KEY[] = { 0x30, 0x09, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x03, 0x42, 0x00, 0x04 };
+/* SEQUENCE { dhSinglePass-stdDH-sha256kdf-scheme, SEQUENCE { id-aes256-wrap } } */
+static const uint8_t ECDH_SHA256_WRAP[] = { 0x30, 0x15, 0x06, 0x06, 0x2b, 0x81, 0x04, 0x01, 0x0b, 0x01,
+	0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2d };
+/* SEQUENCE { rsaesOaep, SEQUENCE { [0] { SEQUENCE { sha256 } }, [1] { SEQUENCE { mgf1, SEQUENCE { sha256 } } } } } */
+static const uint8_t OAEP_SHA256[] = { 0x30, 0x38, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x07,
+	0x30, 0x2b, 0xa0, 0x0d, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
+	0xa1, 0x1a, 0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08,
+	0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01 };
+static const uint8_t OID_DATA[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01 };
+/* SEQUENCE { aes-256-gcm, SEQUENCE { OCTET STRING of 12 bytes … */
+static const uint8_t AES_256_GCM[] = { 0x30, 0x1e, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2e,
+	0x30, 0x11, 0x04, 0x0c };
+/* … INTEGER 16 } } */
+static const uint8_t TAG_LEN_16[] = { 0x02, 0x01, 0x10 };
+/* clang-format on */
+
+#define EXACT(c, name, literal) exact(c, name, literal, sizeof(literal))
+
+static struct err *exact(struct cursor *c, const char *name, const uint8_t *literal, size_t len)
+{
+	struct bytes b;
+
+	TRY(err_wrap(cursor_bytes(c, len, &b), "%s", name));
+	if (!bytes_eq(b, BYTES(literal, len)))
+		return err_new(&ERR_FORMAT, "%s: not the one that is prescribed", name);
+	return NULL;
+}
+
+/* DER's length: as short as can be; two length bytes are enough for SEAL_MAX. */
+static struct err *get_length(struct cursor *c, size_t *ret_len)
+{
+	uint8_t first, byte;
+	uint16_t word;
+
+	TRY(cursor_u8(c, &first));
+	*ret_len = first;
+	if (first < 0x80)
+		return NULL;
+	if (first == 0x81) {
+		TRY(cursor_u8(c, &byte));
+		*ret_len = byte;
+		return byte >= 0x80 ? NULL : err_new(&ERR_FORMAT, "a length that is not DER");
+	}
+	if (first != 0x82)
+		return err_new(&ERR_FORMAT, "a length that is not DER, or too long");
+	TRY(cursor_u16(c, &word));
+	*ret_len = word;
+	return word >= 0x100 ? NULL : err_new(&ERR_FORMAT, "a length that is not DER");
+}
+
+static struct err *get_value(struct cursor *c, uint8_t tag, struct bytes *ret_value)
+{
+	uint8_t own;
+	size_t len;
+
+	TRY(cursor_u8(c, &own));
+	if (own != tag)
+		return err_new(&ERR_FORMAT, "tag %02x, not %02x", own, tag);
+	TRY(get_length(c, &len));
+	return cursor_bytes(c, len, ret_value);
+}
+
+/* The value of the next element, which must have this tag, as a cursor. */
+static struct err *enter(struct cursor *c, const char *name, uint8_t tag, struct cursor *ret_inner)
+{
+	return err_wrap(get_value(c, tag, &ret_inner->rest), "%s", name);
+}
+
+static struct err *get_octets(struct cursor *c, const char *name, size_t min, size_t max)
+{
+	struct bytes b;
+
+	TRY(err_wrap(get_value(c, OCTET_STRING, &b), "%s", name));
+	if (b.len < min || b.len > max)
+		return err_new(&ERR_FORMAT, "%s: %zu bytes", name, b.len);
+	return NULL;
+}
+
+static struct err *key_agreement(struct cursor *ri)
+{
+	struct cursor originator, point, keys, key, id;
+	struct bytes rest;
+
+	TRY(EXACT(ri, "version of the recipient", VERSION_3));
+	TRY(enter(ri, "originator", CONTEXT_0, &originator));
+	TRY(enter(&originator, "originator key", CONTEXT_1, &point));
+	TRY(cursor_end(&originator));
+	TRY(EXACT(&point, "originator key", EC_PUBLIC_KEY));
+	TRY(err_wrap(cursor_bytes(&point, POINT_LEN - 1, &rest), "originator key"));
+	TRY(cursor_end(&point));
+	TRY(EXACT(ri, "key agreement", ECDH_SHA256_WRAP));
+	TRY(enter(ri, "encrypted keys", SEQUENCE, &keys));
+	TRY(cursor_end(ri));
+	TRY(enter(&keys, "encrypted key", SEQUENCE, &key));
+	TRY(err_wrap(cursor_end(&keys), "more than one recipient"));
+	TRY(enter(&key, "recipient", CONTEXT_0, &id));
+	TRY(get_octets(&id, "subject key identifier", 1, SKI_MAX));
+	TRY(cursor_end(&id));
+	TRY(get_octets(&key, "encrypted key", WRAPPED_LEN, WRAPPED_LEN));
+	return cursor_end(&key);
+}
+
+static struct err *key_transport(struct cursor *ri)
+{
+	struct bytes id;
+
+	TRY(EXACT(ri, "version of the recipient", VERSION_2));
+	TRY(err_wrap(get_value(ri, CONTEXT_0_PRIMITIVE, &id), "recipient"));
+	if (id.len < 1 || id.len > SKI_MAX)
+		return err_new(&ERR_FORMAT, "subject key identifier: %zu bytes", id.len);
+	TRY(EXACT(ri, "key transport", OAEP_SHA256));
+	TRY(get_octets(ri, "encrypted key", RSA_MIN_LEN, RSA_MAX_LEN));
+	return cursor_end(ri);
+}
+
+static struct err *recipients(struct cursor *c)
+{
+	struct cursor set, ri;
+
+	TRY(enter(c, "recipients", SET, &set));
+	if (set.rest.len && set.rest.data[0] == CONTEXT_1) {
+		TRY(enter(&set, "recipient", CONTEXT_1, &ri));
+		TRY(key_agreement(&ri));
+	} else {
+		TRY(enter(&set, "recipient", SEQUENCE, &ri));
+		TRY(key_transport(&ri));
+	}
+	return err_wrap(cursor_end(&set), "more than one recipient");
+}
+
+static struct err *content(struct cursor *c)
+{
+	struct cursor info;
+	struct bytes b;
+
+	TRY(enter(c, "content", SEQUENCE, &info));
+	TRY(EXACT(&info, "content type", OID_DATA));
+	TRY(EXACT(&info, "content encryption", AES_256_GCM));
+	TRY(err_wrap(cursor_bytes(&info, GCM_NONCE_LEN, &b), "nonce"));
+	TRY(EXACT(&info, "tag length", TAG_LEN_16));
+	TRY(err_wrap(get_value(&info, CONTEXT_0_PRIMITIVE, &b), "encrypted content"));
+	TRY(cursor_end(&info));
+	TRY(get_octets(c, "tag", GCM_TAG_LEN, GCM_TAG_LEN));
+	return err_wrap(cursor_end(c), "attributes");
+}
+
+struct err *seal_form(struct bytes sealed)
+{
+	struct cursor c = { sealed }, outer, wrapper, data;
+
+	if (sealed.len > SEAL_MAX)
+		return err_new(&ERR_FORMAT, "%zu bytes, more than %d", sealed.len, SEAL_MAX);
+	TRY(enter(&c, "CMS", SEQUENCE, &outer));
+	TRY(cursor_end(&c));
+	TRY(EXACT(&outer, "CMS type", OID_AUTH_ENVELOPED));
+	TRY(enter(&outer, "CMS content", CONTEXT_0, &wrapper));
+	TRY(cursor_end(&outer));
+	TRY(enter(&wrapper, "AuthEnvelopedData", SEQUENCE, &data));
+	TRY(cursor_end(&wrapper));
+	TRY(EXACT(&data, "version", VERSION_0));
+	TRY(recipients(&data));
+	return content(&data);
+}
