@@ -1,0 +1,150 @@
+/* ctl.c: see ctl.h. */
+#include "client/ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "proto/control.pb-c.h"
+
+const struct err_kind CTL_ERR_USAGE = { "usage", FATE_REFUSE };
+const struct err_kind CTL_ERR_CANCELLED = { "stopped", FATE_REFUSE };
+const struct err_kind CTL_ERR_PENDING = { "pending", FATE_RETRY };
+
+struct err *ctl_control(struct ctl *c, struct peer **ret_peer)
+{
+	if (!c->control) {
+		AUTO_MEM char *path = proc_runtime_path("control.sock");
+
+		TRY(err_wrap(peer_connect(path, LINK_CONTROL, "derivctl", &c->control), "derivd"));
+	}
+	*ret_peer = c->control;
+	return NULL;
+}
+
+struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body, enum msg_number expected,
+	void *ret_body)
+{
+	struct peer *p;
+
+	TRY(ctl_control(c, &p));
+	return peer_call(p, number, body, expected, CTL_ANSWER_MS, ret_body);
+}
+
+struct err *ctl_card(struct peer **ret_peer)
+{
+	AUTO_MEM char *path = proc_runtime_path("card.sock");
+
+	return err_wrap(peer_connect(path, LINK_CARD, "derivctl", ret_peer), "derivd-card");
+}
+
+static int exit_status(const struct err *e)
+{
+	if (err_is(e, &CTL_ERR_USAGE))
+		return CTL_USAGE;
+	if (err_is(e, &CTL_ERR_CANCELLED))
+		return CTL_CANCELLED;
+	if (err_is(e, &CTL_ERR_PENDING))
+		return CTL_PENDING;
+	if (err_is(e, &ERR_SYSTEM) || err_is(e, &ERR_INTERNAL))
+		return CTL_FAULT;
+	switch (err_get_fate(e)) {
+	case FATE_RETRY:
+		return CTL_RETRY;
+	case FATE_REFUSE:
+		return CTL_REFUSED;
+	case FATE_BROKEN:
+		return CTL_BROKEN;
+	}
+	return CTL_FAULT;
+}
+
+int ctl_end(const struct ctl *c, struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+	const char *remedy;
+
+	if (!e)
+		return CTL_OK;
+	if (c->json) {
+		json_print_error(e);
+		return exit_status(e);
+	}
+	remedy = kind_remedy(err_get_kind(e));
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "derivctl: %s\n", err_get_text(e));
+	if (remedy[0] != '\0')
+		(void)fprintf(stderr, "derivctl: %s\n", remedy);
+	return exit_status(e);
+}
+
+struct err *ctl_usage(const char *fmt, ...)
+{
+	va_list args;
+	char text[512];
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return err_new(&CTL_ERR_USAGE, "%s", text);
+}
+
+static const struct {
+	Common__Purpose purpose;
+	const char *name;
+} purposes[] = {
+	{ COMMON__PURPOSE__AUTHENTICATION, "authentication" },
+	{ COMMON__PURPOSE__SIGNING, "signing" },
+	{ COMMON__PURPOSE__ENCRYPTION, "encryption" },
+	{ COMMON__PURPOSE__DECRYPTION, "decryption" },
+};
+
+const char *ctl_purpose_name(Common__Purpose p)
+{
+	for (size_t i = 0; i < ARRAY_LEN(purposes); i++)
+		if (purposes[i].purpose == p)
+			return purposes[i].name;
+	return "unknown";
+}
+
+struct err *ctl_purpose_parse(const char *s, size_t len, Common__Purpose *ret_purpose)
+{
+	for (size_t i = 0; i < ARRAY_LEN(purposes); i++)
+		if (strlen(purposes[i].name) == len && memcmp(s, purposes[i].name, len) == 0) {
+			*ret_purpose = purposes[i].purpose;
+			return NULL;
+		}
+	return ctl_usage("'%.*s' is no purpose: give authentication, signing or encryption", (int)len, s);
+}
+
+struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason)
+{
+	static const struct {
+		const char *name;
+		uint32_t number;
+	} reasons[] = {
+		{ "unspecified", 0 },
+		{ "key-compromise", 1 },
+		{ "affiliation-changed", 3 },
+		{ "superseded", 4 },
+		{ "cessation", 5 },
+		{ "privilege-withdrawn", 9 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+		char number[8];
+
+		(void)snprintf(number, sizeof(number), "%u", reasons[i].number);
+		if (strcmp(s, reasons[i].name) == 0 || strcmp(s, number) == 0) {
+			*ret_reason = reasons[i].number;
+			return NULL;
+		}
+	}
+	return ctl_usage("'%s' is no reason: give unspecified, key-compromise, affiliation-changed, superseded, "
+			 "cessation or privilege-withdrawn",
+		s);
+}

@@ -1,0 +1,85 @@
+/* ctl.h: what every command of derivctl shares: options, the connection to derivd, how errors end. */
+#ifndef DERIVD_CTL_CTL_H
+#define DERIVD_CTL_CTL_H
+
+#include "client/ctl/json.h"
+#include "client/ctl/term.h"
+#include "proto/common.pb-c.h"
+#include "proto/peer.h"
+
+/* Exit statuses, documented in derivctl(1). */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAULT = 1,     /* a fault of derivctl or of the machine */
+	CTL_USAGE = 2,     /* the command line */
+	CTL_REFUSED = 3,   /* fate "refuse": something given or brought was wrong */
+	CTL_RETRY = 4,     /* fate "retry": may work later */
+	CTL_BROKEN = 5,    /* fate "broken": the installation needs mending */
+	CTL_CANCELLED = 6, /* the person stopped it */
+	CTL_PENDING = 7,   /* everything signed and committed, delivery goes on without us */
+};
+
+struct ctl {
+	bool json;
+	bool plain;
+	struct peer *control; /* opened at first use */
+};
+
+/* Milliseconds that derivd has for an answer. */
+#define CTL_ANSWER_MS 30000
+
+extern const struct err_kind CTL_ERR_USAGE;     /* exit status 2 */
+extern const struct err_kind CTL_ERR_CANCELLED; /* exit status 6 */
+extern const struct err_kind CTL_ERR_PENDING;   /* exit status 7 */
+
+/* The connection to derivd, lent. ERR_UNREACHABLE with the way to start it, ERR_BUILD. */
+MUST_CHECK struct err *ctl_control(struct ctl *c, struct peer **ret_peer);
+/* One request to derivd and its answer, which the caller frees with msg_free. */
+MUST_CHECK struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body, enum msg_number expected,
+	void *ret_body);
+/* Connects to derivd-card. */
+MUST_CHECK struct err *ctl_card(struct peer **ret_peer);
+/* Shows an error to the person (or as JSON) and returns the exit status that belongs to it. NULL is CTL_OK. */
+int ctl_end(const struct ctl *c, struct err *take_e);
+/* CTL_ERR_USAGE. */
+MUST_CHECK struct err *ctl_usage(const char *fmt, ...) PRINTF(1, 2);
+
+/* "authentication", "signing", "encryption", "decryption". */
+const char *ctl_purpose_name(Common__Purpose p);
+MUST_CHECK struct err *ctl_purpose_parse(const char *s, size_t len, Common__Purpose *ret_purpose);
+/* A reason of RFC 5280 section 5.3.1 by name or number. */
+MUST_CHECK struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason);
+
+/* One command: its words on the command line, its function, its usage. */
+struct ctl_command {
+	const char *verb;
+	const char *sub; /* NULL when the verb stands alone */
+	struct err *(*run)(struct ctl *c, int argc, char **argv);
+	const char *usage;
+	const char *about;
+};
+
+struct err *cmd_status(struct ctl *c, int argc, char **argv);
+struct err *cmd_readers(struct ctl *c, int argc, char **argv);
+struct err *cmd_card_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_provision(struct ctl *c, int argc, char **argv);
+struct err *cmd_issue(struct ctl *c, int argc, char **argv);
+struct err *cmd_request_list(struct ctl *c, int argc, char **argv);
+struct err *cmd_request_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_request_cancel(struct ctl *c, int argc, char **argv);
+struct err *cmd_device_list(struct ctl *c, int argc, char **argv);
+struct err *cmd_device_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_device_revoke(struct ctl *c, int argc, char **argv);
+struct err *cmd_credential_list(struct ctl *c, int argc, char **argv);
+struct err *cmd_credential_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_credential_revoke(struct ctl *c, int argc, char **argv);
+struct err *cmd_queue_list(struct ctl *c, int argc, char **argv);
+struct err *cmd_queue_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv);
+struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv);
+struct err *cmd_audit_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv);
+struct err *cmd_watch(struct ctl *c, int argc, char **argv);
+
+#endif

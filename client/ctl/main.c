@@ -1,0 +1,171 @@
+/*
+ * main.c: derivctl, the operator's command. It keeps nothing: every command asks derivd, derivd-card or a file, shows
+ * the answer and ends with an exit status that tells what kind of end it was (ctl.h).
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/proc.h"
+#include "client/ctl/ctl.h"
+
+static const struct ctl_command commands[] = {
+	{ "status", NULL, cmd_status, "", "how the services are" },
+	{ "readers", NULL, cmd_readers, "", "card readers, and whether a card is in them" },
+	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]", "what a card says without a PIN" },
+	{ "provision", NULL, cmd_provision,
+		"[--reader NAME] [--uri URI] [--purposes P,P] [--label NAME] [--wait-card SECONDS] [--yes] "
+		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--no-wait] [--wait SECONDS]",
+		"enroll a device with the card in the reader" },
+	{ "issue", NULL, cmd_issue,
+		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--yes] [--pin-fd N] "
+		"[--last-try] [--no-wait] [--wait SECONDS]",
+		"further credentials for an enrolled device" },
+	{ "request", "list", cmd_request_list, "[--open]", "enrollments and other requests" },
+	{ "request", "show", cmd_request_show, "ID", "one request with its credentials" },
+	{ "request", "cancel", cmd_request_cancel, "ID [--text WHY]", "end a request; what it issued is revoked" },
+	{ "device", "list", cmd_device_list, "", "enrolled devices" },
+	{ "device", "show", cmd_device_show, "ID", "one device with its credentials" },
+	{ "device", "revoke", cmd_device_revoke, "ID [--reason REASON] [--text WHY]",
+		"lost or stolen: revoke everything on it" },
+	{ "credential", "list", cmd_credential_list, "[--request ID] [--device ID]", "credentials" },
+	{ "credential", "show", cmd_credential_show, "ID [--pem]", "one credential" },
+	{ "credential", "revoke", cmd_credential_revoke, "ID [--reason REASON] [--text WHY]", "revoke one credential" },
+	{ "queue", "list", cmd_queue_list, "[--open] [--request ID] [--device ID]",
+		"what is to be done, why it waits, when it is tried again" },
+	{ "queue", "show", cmd_queue_show, "ID", "one entry of the queue" },
+	{ "queue", "retry", cmd_queue_retry, "[ID]", "try again now: one entry, or all" },
+	{ "evidence", "show", cmd_evidence_show, "CREDENTIAL [--output FILE] [--extract DIR]",
+		"what proves a credential" },
+	{ "evidence", "verify", cmd_evidence_verify, "CREDENTIAL|FILE [--anchor FILE]...",
+		"check that proof, also offline from a file" },
+	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
+	{ "audit", "verify", cmd_audit_verify, "", "check the chain, and against what derivd-ca saw of it" },
+	{ "watch", NULL, cmd_watch, "[--request ID] [--after N]", "audit rows as they happen" },
+};
+
+static void print_usage(FILE *f)
+{
+	(void)fputs("usage: derivctl [-C DIR] [--json] [--plain] COMMAND ...\n\n", f);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "%s%s%s", commands[i].verb, commands[i].sub ? " " : "",
+			commands[i].sub ? commands[i].sub : "");
+		(void)fprintf(f, "  %-18s %s\n", name, commands[i].about);
+	}
+	(void)fputs("\n'derivctl COMMAND --help' shows a command's options; derivctl(1) explains them.\n", f);
+}
+
+static const struct ctl_command *find(int argc, char **argv, int *ret_words)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct ctl_command *cmd = &commands[i];
+
+		if (argc < 1 || strcmp(argv[0], cmd->verb) != 0)
+			continue;
+		if (cmd->sub && (argc < 2 || strcmp(argv[1], cmd->sub) != 0))
+			continue;
+		*ret_words = cmd->sub ? 2 : 1;
+		return cmd;
+	}
+	return NULL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+/* -C DIR: a tree as derivd-spawn makes it, with etc and run below. */
+static void use_tree(const char *dir)
+{
+	AUTO_MEM char *etc = xasprintf("%s/etc", dir);
+	AUTO_MEM char *run = xasprintf("%s/run", dir);
+
+	(void)setenv("CONFIGURATION_DIRECTORY", etc, 1);
+	(void)setenv("RUNTIME_DIRECTORY", run, 1);
+}
+
+static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret_used)
+{
+	int i = 1;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			c->json = true;
+		else if (strcmp(argv[i], "--plain") == 0)
+			c->plain = true;
+		else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
+			use_tree(argv[++i]);
+		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
+			break;
+		else
+			return ctl_usage("'%s' is no option that stands before a command", argv[i]);
+	}
+	*ret_used = i;
+	return NULL;
+}
+
+/* --json and --plain may stand behind the command too, where people look for them. */
+static int later_options(struct ctl *c, int argc, char **argv)
+{
+	int kept = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			c->json = true;
+		else if (strcmp(argv[i], "--plain") == 0)
+			c->plain = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	return kept;
+}
+
+static struct err *run(struct ctl *c, int argc, char **argv)
+{
+	const struct ctl_command *cmd;
+	int used = argc, n_words;
+
+	TRY(global_options(c, argc, argv, &used));
+	argc = later_options(c, argc - used, argv + used);
+	argv += used;
+	if (argc > 0 && strcmp(argv[0], "--version") == 0) {
+		(void)printf("derivctl %s, build %s\n", PACKAGE_VERSION, proc_build_id());
+		return NULL;
+	}
+	cmd = find(argc, argv, &n_words);
+	if (!cmd && (argc == 0 || wants_help(argc, argv))) {
+		print_usage(stdout);
+		return NULL;
+	}
+	if (!cmd)
+		return ctl_usage("there is no command '%s%s%s'; derivctl --help lists them", argv[0],
+			argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	if (wants_help(argc, argv)) {
+		(void)printf("usage: derivctl %s%s%s %s\n%s\n", cmd->verb, cmd->sub ? " " : "",
+			cmd->sub ? cmd->sub : "", cmd->usage, cmd->about);
+		return NULL;
+	}
+	/* getopt wants a program name in front. */
+	return cmd->run(c, argc - n_words + 1, argv + n_words - 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl c = { 0 };
+	int status;
+
+	proc_start_interactive("derivctl");
+	status = ctl_end(&c, run(&c, argc, argv));
+	peer_free(c.control);
+	return status;
+}
