@@ -1,1 +1,2 @@
 # doc: what this folder builds, tests and installs.
+EXTRA_DIST += doc/PRIVSEP.md
