@@ -250,7 +250,7 @@ class Rig:
             self._start_pcscd()
             for i in range(max(readers, len(cards))):
                 self.add_reader(card=cards[i] if i < len(cards) else None)
-            self.wait(lambda states: len(states) == len(self.readers))
+            self.wait(lambda states: len(states) >= len(self.readers))
         except BaseException:
             self.stop()
             raise
