@@ -92,7 +92,7 @@ static bool send_message(const struct slot *s, const uint8_t *bytes, size_t n)
 
 static bool receive_all(const struct slot *s, uint8_t *bytes, size_t n)
 {
-	return recv(s->card, bytes, n, MSG_WAITALL) == (ssize_t)n;
+	return n == 0 || recv(s->card, bytes, n, MSG_WAITALL) == (ssize_t)n;
 }
 
 static bool receive_message(const struct slot *s, uint8_t *bytes, DWORD *n)
@@ -270,7 +270,7 @@ static RESPONSECODE read_atr(const struct slot *s, PDWORD length, PUCHAR out)
 		*length = 0;
 		return IFD_ICC_NOT_PRESENT;
 	}
-	return IFD_SUCCESS;
+	return *length > 0 ? IFD_SUCCESS : IFD_ERROR_POWER_ACTION;
 }
 
 RESPONSECODE IFDHGetCapabilities(DWORD lun, DWORD tag, PDWORD length, PUCHAR value)

@@ -43,6 +43,11 @@ bool settings_set_atr(struct settings *s, const char *hex, struct why *why)
 	uint8_t atr[ATR_MAX];
 	size_t n = 0;
 
+	/* A card that is put in the wrong way round. */
+	if (strcmp(hex, "none") == 0) {
+		s->atr_n = 0;
+		return true;
+	}
 	for (const char *p = hex; *p && n < sizeof text - 1; p++)
 		if (!strchr(" :\t\r\n", *p))
 			text[n++] = *p;
