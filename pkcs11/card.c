@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "evidence/cert.h"
 #include "proto/kind.h"
 
@@ -105,17 +106,31 @@ const struct card_cert *card_find(const struct card *c, const uint8_t hash[stati
 	return NULL;
 }
 
-struct err *card_read_chuid(const struct card_source *source, struct buf **ret_chuid)
+struct err *card_find_chuid(const struct card_source *source, struct object_list *ret_list)
 {
 	static const char label[] = "Card Holder Unique Identifier";
+
+	return object_find_class(
+		source->token, CKO_DATA, BYTES(NULL, 0), BYTES(label, strlen(label)), ret_list);
+}
+
+struct err *card_read_chuid(const struct card_source *source, struct buf **ret_chuid)
+{
 	struct object_list found = { 0 };
 
 	*ret_chuid = NULL;
-	TRY(object_find_class(
-		source->token, CKO_DATA, BYTES(NULL, 0), BYTES(label, strlen(label)), &found));
+	TRY(card_find_chuid(source, &found));
 	if (found.n == 0)
 		return NULL;
-	return object_get(source->token, found.at[0], CKA_VALUE, CARD_CHUID_MAX, ret_chuid);
+	struct err *e =
+		object_get(source->token, found.at[0], CKA_VALUE, CARD_CHUID_MAX, ret_chuid);
+	/* OpenSC lists it on every PIV card, and has no better word for a card that lacks it. A
+	 * card that is gone fails in the next call. */
+	if (!err_is(e, &ERR_CARD_FAILED))
+		return e;
+	log_info("CHUID: %s", err_get_text(e));
+	err_free(e);
+	return NULL;
 }
 
 static struct err *has_cert(

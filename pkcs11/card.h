@@ -79,6 +79,9 @@ const struct card_cert *card_find(const struct card *c, const uint8_t hash[stati
  */
 MUST_CHECK struct err *card_check(
 	const struct card_source *source, const struct card *card, const struct card_cert *cert);
+/* The CHUID's object, by its label: what tells a PIV card. */
+MUST_CHECK struct err *card_find_chuid(
+	const struct card_source *source, struct object_list *ret_list);
 /* The CHUID, or NULL when the token has none to show. */
 MUST_CHECK struct err *card_read_chuid(const struct card_source *source, struct buf **ret_chuid);
 

@@ -22,13 +22,12 @@ static const struct {
 	{ "9E", 0x04, true, false },
 };
 
-/* The CHUID is what every PIV card has; in OpenSC it is in memory by now. */
 static struct err *match(const struct card_source *source, bool *ret_match)
 {
-	AUTO(buf) struct buf *chuid = NULL;
+	struct object_list found = { 0 };
 
-	TRY(card_read_chuid(source, &chuid));
-	*ret_match = chuid != NULL;
+	TRY(card_find_chuid(source, &found));
+	*ret_match = found.n > 0;
 	return NULL;
 }
 

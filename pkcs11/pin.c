@@ -136,6 +136,6 @@ struct err *pin_check(
 			"the card refused this PIN a moment ago, so it was not sent again and no "
 			"try was used");
 	if (p->state == CARD__PIN_STATE__PIN_FINAL && !insist)
-		return err_new(&ERR_PIN_FINAL, "one try is left");
+		return err_new(&ERR_PIN_FINAL, "a wrong PIN would lock the card");
 	return NULL;
 }

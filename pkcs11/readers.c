@@ -162,8 +162,7 @@ static struct err *wait_once(struct readers *r, unsigned int timeout_ms, bool *r
 	/* A reader that goes between the two calls is seen by the next one. */
 	if (rv == SCARD_E_UNKNOWN_READER || rv == SCARD_E_READER_UNAVAILABLE)
 		return NULL;
-	if (rv == SCARD_E_TIMEOUT && (same || names.n > 0))
-		return NULL;
+	/* pcscd does not count an exclusive hold as a change, but tells of it also when nothing changed. */
 	if (rv != SCARD_E_TIMEOUT)
 		TRY(pcsc_error(rv, "SCardGetStatusChange"));
 	*ret_changed = take_over(r, states, names.n);

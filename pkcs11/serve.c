@@ -181,7 +181,7 @@ static struct err *reply_error(struct worker *w, const struct session *s, struct
 	Common__Error with_tries = *message;
 
 	reason.kind = message->kind;
-	reason.subject = (char *)(uintptr_t) "tries-left";
+	reason.subject = (char *)(uintptr_t) "tries left";
 	reason.text = tries;
 	with_tries.n_reasons = pin->knows_tries ? 1 : 0;
 	with_tries.reasons = reasons;

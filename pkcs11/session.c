@@ -138,7 +138,7 @@ static struct err *open_module(struct session *s, const struct uri *uri)
 	TRY(module_open(s->settings->module, s->settings->call_s, &s->module));
 	TRY(find_token(s, uri));
 	TRY(session_check_exclusive(s));
-	s->pin = pin_from(&s->slot.token, s->card->chuid ? &s->look : NULL);
+	s->pin = pin_from(&s->slot.token, s->card->type == &card_piv ? &s->look : NULL);
 	return NULL;
 }
 

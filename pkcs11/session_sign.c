@@ -37,10 +37,7 @@ static struct err *refusal(const struct session *s)
 
 	if (p->state == CARD__PIN_STATE__PIN_LOCKED)
 		return err_new(&ERR_PIN_LOCKED, "the PIN was wrong, and that was the last try");
-	if (!p->knows_tries)
-		return err_new(&ERR_PIN_WRONG, "the PIN was wrong");
-	return err_new(&ERR_PIN_WRONG, "the PIN was wrong; %u %s left", p->tries_left,
-		p->tries_left == 1 ? "try is" : "tries are");
+	return err_new(&ERR_PIN_WRONG, "the PIN was wrong");
 }
 
 static struct err *login(struct session *s, const struct secret *secret)

@@ -5,7 +5,7 @@ import os
 import time
 
 PRESENT = 0x20
-SHARED, ANY_PROTOCOL, UNPOWER = 2, 3, 2
+EXCLUSIVE, SHARED, ANY_PROTOCOL, UNPOWER = 1, 2, 3, 2
 TIMEOUT = 0x8010000A
 NO_READERS = 0x8010002E
 
@@ -21,7 +21,7 @@ class Client:
     def __init__(self):
         self.lib = ctypes.CDLL("libpcsclite.so.1")
         for f in ("SCardEstablishContext", "SCardListReaders", "SCardGetStatusChange", "SCardConnect",
-                  "SCardDisconnect"):
+                  "SCardDisconnect", "SCardTransmit"):
             getattr(self.lib, f).restype = ctypes.c_ulong
         self.context = ctypes.c_long()
         self._check(self.lib.SCardEstablishContext(2, None, None, ctypes.byref(self.context)))
@@ -57,11 +57,28 @@ class Client:
         return {s.name.decode(): (bool(s.event & PRESENT), s.event >> 16 & 0xFFFF,
                                   bytes(s.atr[:s.atr_n]), s.event & ~2) for s in room[:len(names)]}
 
-    def power_off(self, reader):
+    def connect(self, reader, exclusive=False):
+        """A handle to the card in a reader; OSError with PC/SC's code."""
         card, protocol = ctypes.c_long(), ctypes.c_ulong()
-        self._check(self.lib.SCardConnect(self.context, reader.encode(), ctypes.c_ulong(SHARED),
-                                          ctypes.c_ulong(ANY_PROTOCOL), ctypes.byref(card), ctypes.byref(protocol)))
-        self._check(self.lib.SCardDisconnect(card, ctypes.c_ulong(UNPOWER)))
+        share = ctypes.c_ulong(EXCLUSIVE if exclusive else SHARED)
+        self._check(self.lib.SCardConnect(self.context, reader.encode(), share, ctypes.c_ulong(ANY_PROTOCOL),
+                                          ctypes.byref(card), ctypes.byref(protocol)))
+        return card
+
+    def disconnect(self, card, disposition=0):
+        self._check(self.lib.SCardDisconnect(card, ctypes.c_ulong(disposition)))
+
+    def power_off(self, reader):
+        self.disconnect(self.connect(reader), UNPOWER)
+
+    def transmit(self, handle, apdu):
+        """One APDU (hex) and its whole answer with the status word (hex)."""
+        command = bytes.fromhex(apdu)
+        room, n = (ctypes.c_ubyte * 65538)(), ctypes.c_ulong(65538)
+        pci = (ctypes.c_ulong * 2)(2, 16)  # T=1
+        self._check(self.lib.SCardTransmit(handle, pci, command, ctypes.c_ulong(len(command)), None, room,
+                                           ctypes.byref(n)))
+        return bytes(room[:n.value]).hex().upper()
 
     def wait(self, good, timeout):
         """Waits until good(states) is true; returns the last states, or raises with them."""
@@ -98,3 +115,20 @@ def ask(socket, question):
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         raise RuntimeError(text)
     return text
+
+
+def intrude(socket, reader, verify=None):
+    """What another program gets when it uses 9A of a PIV card (P-256) without a PIN of its own: the status word of
+    the signature, or PC/SC's code. verify: sends this PIN first, and leaves it verified."""
+    def question(client):
+        try:
+            handle = client.connect(reader)
+            client.transmit(handle, "00A4040009A0000003080000100000")
+            if verify:
+                client.transmit(handle, "0020008008" + verify.encode().ljust(8, b"\xff").hex())
+            sw = client.transmit(handle, "0087119A267C2482008120" + "5A" * 32 + "00")[-4:]
+            client.disconnect(handle)
+            return sw
+        except OSError as e:
+            return str(e)
+    return ask(socket, question)
