@@ -1,7 +1,6 @@
 /* peer.c: a non-blocking socket and poll, so that no peer can hold us longer than we wait. */
 #include "proto/peer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -41,8 +40,8 @@ struct peer *peer_new(int take_fd, enum msg_link link, enum msg_side own)
 	struct peer *p = xcalloc(1, sizeof(*p));
 	int flags = fcntl(take_fd, F_GETFL);
 
-	assert(flags >= 0);
-	assert(fcntl(take_fd, F_SETFL, flags | O_NONBLOCK) == 0);
+	if (flags < 0 || fcntl(take_fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		err_abort("descriptor %d cannot be made non-blocking", take_fd);
 	p->fd = take_fd;
 	p->link = link;
 	p->own = own;
@@ -230,10 +229,10 @@ static struct err *settle(struct peer_message *take_message, uint32_t serial,
 	AUTO_MSG void *body = take(take_message->body);
 	const struct msg *msg = take_message->msg;
 
+	if (take_message->serial != 0 && take_message->serial != serial)
+		return err_new(&ERR_PROTOCOL, "%s answers a request that was not made", msg->name);
 	if (msg->number == MSG_ERROR)
 		return kind_from_wire(body);
-	if (take_message->serial != serial)
-		return err_new(&ERR_PROTOCOL, "%s answers a request that was not made", msg->name);
 	if (msg->number != expected)
 		return err_new(&ERR_PROTOCOL, "%s is not the answer to this request", msg->name);
 	memcpy(ret_body, &body, sizeof(body));
@@ -259,7 +258,7 @@ static struct err *why_gone(struct peer *p, struct err *take_e)
 			break;
 		msg_free(m.body);
 	}
-	return settle(&m, 0, MSG_ERROR, NULL);
+	return settle(&m, m.serial, MSG_ERROR, NULL);
 }
 
 static uint32_t next_serial(struct peer *p)

@@ -171,13 +171,18 @@ static void unsolicited_messages_wait_behind_the_answer(void **state)
 	assert_err(peer_recv(pair.client, 0, &m), &ERR_TIMEOUT);
 }
 
-static void more_unsolicited_messages_than_can_be_kept(void **state)
+static void as_many_unsolicited_messages_as_can_be_kept(void **state)
 {
 	AUTO_MSG Card__ReaderList *list = NULL;
 
 	ready();
-	for (size_t i = 0; i < 65; i++)
+	for (size_t i = 0; i < 64; i++)
 		send_readers(0, "again");
+	send_readers(1, "answer");
+	assert_ok(list_readers(1000, &list));
+	assert_string_equal(list->readers[0]->name, "answer");
+	msg_free(take(list));
+	send_readers(0, "one too many");
 	assert_err_text(list_readers(1000, &list), &ERR_PROTOCOL, "64");
 }
 
@@ -225,6 +230,8 @@ static void an_error_is_an_answer(void **state)
 	assert_err_text(list_readers(1000, &list), &ERR_READER_NONE, "nothing on the bus");
 	assert_ok(peer_send_error(pair.server, 0, none)); /* and to the whole connection */
 	assert_err(list_readers(1000, &list), &ERR_READER_NONE);
+	assert_ok(peer_send_error(pair.server, 9, none)); /* but not to somebody else's request */
+	assert_err(list_readers(1000, &list), &ERR_PROTOCOL);
 }
 
 static void a_peer_that_vanishes(void **state)
@@ -350,7 +357,7 @@ int main(void)
 		WITH_PEERS(why_the_peer_hung_up_is_told),
 		WITH_PEERS(hello_has_its_time),
 		WITH_PEERS(unsolicited_messages_wait_behind_the_answer),
-		WITH_PEERS(more_unsolicited_messages_than_can_be_kept),
+		WITH_PEERS(as_many_unsolicited_messages_as_can_be_kept),
 		WITH_PEERS(a_late_answer_is_dropped),
 		WITH_PEERS(answers_to_nothing_break_the_protocol),
 		WITH_PEERS(another_answer_breaks_the_protocol),
