@@ -3,6 +3,7 @@
 
 #include "tests/unit/enrollment.h"
 
+#include <openssl/conf.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
@@ -47,6 +48,20 @@ struct buf *enrollment_pkcs10(EVP_PKEY *key)
 	assert_true(i2d_X509_REQ(req, &p) > 0);
 	X509_REQ_free(req);
 	return out;
+}
+
+X509_EXTENSION *enrollment_ext(int nid, const char *value)
+{
+	CONF *conf = NCONF_new(NULL);
+	X509V3_CTX ctx;
+
+	/* Some kinds insist on a configuration, even where they take nothing from it. */
+	X509V3_set_ctx(&ctx, NULL, NULL, NULL, NULL, X509V3_CTX_TEST);
+	X509V3_set_nconf(&ctx, conf);
+	X509_EXTENSION *ext = X509V3_EXT_nconf_nid(conf, &ctx, nid, value);
+	assert_non_null(ext);
+	NCONF_free(conf);
+	return ext;
 }
 
 static void add_ext(X509 *cert, X509 *issuer_cert, int nid, const char *value)

@@ -62,6 +62,8 @@ struct buf *enrollment_pkcs10(EVP_PKEY *key);
 /* A certificate over key, signed by issuer (a NULL issuer_cert: issued under subject's own name). is_ca adds what a CA's needs. */
 X509 *enrollment_cert(const char *subject, EVP_PKEY *key, X509 *issuer_cert, EVP_PKEY *issuer,
 	bool is_ca, int64_t now_ms);
+/* An extension from OpenSSL's configuration syntax; the caller frees. */
+X509_EXTENSION *enrollment_ext(int nid, const char *value);
 /* An RSA key of that many bits, or an EC key on a curve. */
 EVP_PKEY *enrollment_rsa(unsigned int bits);
 EVP_PKEY *enrollment_ec(const char *curve);

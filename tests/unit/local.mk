@@ -92,6 +92,18 @@ tests_unit_test_evidence_LDADD = $(EVIDENCE_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_seal
 tests_unit_test_seal_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_seal_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_decode
+tests_unit_test_decode_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_decode_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_facts
+tests_unit_test_facts_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_facts_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_deployment
+tests_unit_test_deployment_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_deployment_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_path
+tests_unit_test_path_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_path_LDADD = $(EVIDENCE_UNIT_LIBS)
 
 # device and gateway
 UNIT_TESTS += tests/unit/test_payload
