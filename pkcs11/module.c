@@ -42,6 +42,11 @@ CK_RV module_after(struct module *m, const char *function, CK_RV rv)
 	return rv;
 }
 
+static bool is_known(const CK_FUNCTION_LIST *list)
+{
+	return list && (list->version.major == 2 || list->version.major == 3);
+}
+
 /* The list of 3.x begins with that of 2.40, so its beginning is all that we need. */
 static CK_FUNCTION_LIST *ask_interface(void *library)
 {
@@ -53,7 +58,7 @@ static CK_FUNCTION_LIST *ask_interface(void *library)
 	if (!ask || ask(name, NULL, &found, 0) != CKR_OK || !found)
 		return NULL;
 	CK_FUNCTION_LIST *list = found->functions;
-	return list && list->version.major == 3 ? list : NULL;
+	return is_known(list) ? list : NULL;
 }
 
 static CK_FUNCTION_LIST *ask_function_list(void *library)
@@ -64,7 +69,7 @@ static CK_FUNCTION_LIST *ask_function_list(void *library)
 	*(void **)&ask = dlsym(library, "C_GetFunctionList");
 	if (!ask || ask(&list) != CKR_OK)
 		return NULL;
-	return list && list->version.major == 2 ? list : NULL;
+	return is_known(list) ? list : NULL;
 }
 
 static struct err *copy_functions(const CK_FUNCTION_LIST *list, struct module_functions *functions)

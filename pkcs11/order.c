@@ -29,7 +29,7 @@ static struct err *check_offer(
 
 /* All that the offer names is on this card; the first one's key has to sign. */
 static struct err *find_cert(
-	const struct offer *offer, const struct card *card, const struct card_cert **ret_cert)
+	const struct offer *offer, const struct card *card, struct order *order)
 {
 	for (size_t i = 0; i < offer->n_certs; i++)
 		if (!card_find(card, offer->certs[i]))
@@ -38,10 +38,12 @@ static struct err *find_cert(
 	const struct card_cert *cert = offer->n_certs ? card_find(card, offer->certs[0]) : NULL;
 	if (!cert)
 		return err_new(&ERR_EVIDENCE_BAD, "the offer names no certificate");
+	TRY(cert_parse(buf_bytes(cert->der), &order->x509));
 	if (!cert->has_key)
 		return err_new(&ERR_CARD_NO_KEY,
-			"the card has no key that signs for certificate %s", cert->slot);
-	*ret_cert = cert;
+			"the card has no key that signs for certificate %s",
+			*cert->slot ? cert->slot : cert->label);
+	order->cert = cert;
 	return NULL;
 }
 
@@ -116,7 +118,6 @@ static struct err *build(const Card__Sign *request, const struct offer *offer,
 	AUTO(intent) struct intent *intent = NULL;
 
 	TRY(copy_consents(request, consents));
-	TRY(cert_parse(buf_bytes(order->cert->der), &order->x509));
 	EVP_PKEY *key = X509_get0_pubkey(order->x509);
 	if (!key)
 		return err_new(&ERR_CERT_BAD, "the certificate's key cannot be read");
@@ -140,7 +141,7 @@ struct err *order_check(const Card__Sign *request, const struct deployment *depl
 			     BYTES(deployment->delivery_public, ED25519_PUBLIC_LEN), &offer),
 		"the offer"));
 	TRY(check_offer(offer, deployment, now_ms));
-	TRY(find_cert(offer, card, &order->cert));
+	TRY(find_cert(offer, card, order));
 	TRY(err_wrap(statement_check(request->statement, offer, pb_bytes(request->offer->body),
 			     pb_bytes(request->invitation_public), &statement),
 		"the device's statement"));

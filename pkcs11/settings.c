@@ -12,7 +12,7 @@
 #include "pkcs11/uri.h"
 
 /* A call may take this long, in seconds; the lower end keeps a slow card usable. */
-#define CALL_MIN_S 2
+#define CALL_MIN_S 1
 #define CALL_MAX_S 600
 
 /* libconfuse never writes to it. */

@@ -480,6 +480,22 @@ def _():
         expect_clean(rig, reader)
 
 
+@tap.test("no PIN stays in memory after the signature")
+def _():
+    with Rig() as rig:
+        rig.add_reader(card=bob())
+        for slot in ("9A", "9C"):
+            with session(rig) as card:
+                expect_open(card.open())
+                expect_error(card.sign(slot, WRONG), "pin-wrong")
+                try:
+                    tap.check(card.holds(WRONG), "a PIN that was refused is not remembered")
+                except PermissionError:
+                    tap.skip("the memory of other processes is closed to us: run as root")
+                expect_signed(card.sign(slot, PIN))
+                tap.check(not card.holds(PIN), f"{slot}: the PIN is in memory")
+
+
 # ---- what is signed ----
 
 @tap.test("an offer or statement that does not hold costs no PIN")

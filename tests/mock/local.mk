@@ -1,6 +1,14 @@
 # tests/mock: what stands in for hardware. The rig starts a private pcscd with virtual readers.
 include tests/mock/reader/local.mk
 
+# A PKCS#11 module that lies, for derivd-card: a shared object, never sanitized.
+noinst_PROGRAMS += tests/mock/lying.so
+tests_mock_lying_so_SOURCES = tests/mock/lying.c
+tests_mock_lying_so_CPPFLAGS = -D_GNU_SOURCE $(P11KIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_mock_lying_so_CFLAGS = -std=gnu11 -fPIC -fvisibility=default $(WARN_CFLAGS)
+tests_mock_lying_so_LDFLAGS = -shared
+tests_mock_lying_so_LDADD = $(CRYPTO_LIBS)
+
 TESTS += tests/mock/test_vcard.py tests/mock/test_vpcd.py tests/fixtures/test_make_card.py
 EXTRA_DIST += \
 	tests/fixtures/make-card \

@@ -1,0 +1,294 @@
+#!/usr/bin/python3
+"""derivd-card with PKCS#11 modules that hang, crash and lie, and with SoftHSM2: tokens without PC/SC."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.environ.get("abs_top_srcdir", os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
+sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
+import card as card_lib  # noqa: E402
+from rig import build_dir  # noqa: E402
+from tap import Tap  # noqa: E402
+
+tap = Tap()
+build = build_dir()
+top = tap.use(tempfile.TemporaryDirectory(prefix="module-"))
+PIN, WRONG = "73519264", "46291537"
+LYING = os.path.join(build, "tests/mock/lying.so")
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
+SEGV, KILL = 11, 9
+sessions = 0
+
+
+def run(*args, **how):
+    return subprocess.run(args, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
+
+
+def key_and_cert(name, *kind):
+    """A key and a certificate over it, as files."""
+    key, cert = os.path.join(top, f"{name}.key"), os.path.join(top, f"{name}.pem")
+    if not os.path.exists(cert):
+        run("openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", key, "-out", cert, "-subj",
+            f"/CN={name}", "-addext", "basicConstraints=critical,CA:FALSE", "-days", "30")
+    return key, cert
+
+
+EC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def session(module, conf="", env=None):
+    global sessions
+    sessions += 1
+    text = f'module = "{module}"\npcsc = false\ncall-timeout = 1s\n' + conf
+    return card_lib.Card(build, os.path.join(top, f"etc{sessions}"), {**os.environ, **(env or {})}, text)
+
+
+def liar(lie=""):
+    key, cert = key_and_cert("liar", *EC)
+    return session(LYING, env={"LYING": lie, "LYING_KEY": key, "LYING_CERT": cert, "LYING_PIN": PIN})
+
+
+def expect_error(answer, kind, what=""):
+    tap.equal(answer.get("error"), kind, f"{what}: error in {answer}")
+
+
+def expect_signed(answer, what=""):
+    tap.check(answer.get("intent") and answer.get("signature"), f"{what}: not signed: {answer}")
+
+
+def expect_open(answer, what=""):
+    tap.check("certs" in answer, f"{what}: not opened: {answer}")
+    return answer
+
+
+# ---- the liar, honest ----
+
+@tap.test("a generic token without PC/SC")
+def _():
+    with liar() as card:
+        tap.equal(card.ask(do="readers")["readers"], [{"name": "lying.so", "state": "present", "atr": ""}], "readers")
+        facts = expect_open(card.open())
+        tap.equal((facts["type"], facts["reader"], facts["label"], facts["serial"], facts["pin"], facts["tries"]),
+                  ("generic", "lying.so", "Lying token", "42", "ok", 0), "facts")
+        tap.equal([(c["slot"], c["label"], c["has_key"]) for c in facts["certs"]], [("", "Liar", True)], "certificates")
+        expect_error(card.sign("", WRONG), "pin-wrong")
+        expect_signed(card.sign("", PIN))
+
+
+@tap.test("honest in other words: interface 3.0, odd lengths, hashing mechanisms, a PIN for each use")
+def _():
+    for how in ("interface", "interface-none", "pin-lengths", "mechanism-hash", "always", "chatter", "close-descriptors"):
+        with liar(how) as card:
+            expect_open(card.open(), how)
+            expect_signed(card.sign("", PIN), how)
+            tap.equal(card.end(), 0, f"{how}: exit status")
+
+
+# ---- lies ----
+
+@tap.test("hangs: the process is killed in time, the other side hears of it")
+def _():
+    for function in ("C_Initialize", "C_GetSlotList", "C_GetAttributeValue"):
+        with liar(f"hang:{function}") as card:
+            began = time.monotonic()
+            expect_error(card.open(), "gone", function)
+            took = time.monotonic() - began
+            tap.check(0.8 < took < 4, f"{function}: {took:.1f} s")
+            tap.equal(card.end(), KILL, f"{function}: wait status")
+    for function in ("C_Login", "C_Sign", "C_Finalize"):
+        with liar(f"hang:{function}") as card:
+            expect_open(card.open(), function)
+            expect_error(card.sign("", PIN), "gone", function)
+            tap.equal(card.end(), KILL, f"{function}: wait status")
+
+
+@tap.test("crashes and exits: the connection is all that is lost")
+def _():
+    for lie, status in (("crash", SEGV), ("exit", 0)):
+        for function in ("C_GetFunctionList", "C_Initialize", "C_GetTokenInfo", "C_OpenSession", "C_FindObjectsInit"):
+            with liar(f"{lie}:{function}") as card:
+                expect_error(card.open(), "gone", f"{lie} {function}")
+                tap.equal(card.end(), status, f"{lie} {function}: wait status")
+        for function in ("C_Login", "C_Sign", "C_CloseSession"):
+            with liar(f"{lie}:{function}") as card:
+                expect_open(card.open(), function)
+                expect_error(card.sign("", PIN), "gone", f"{lie} {function}")
+
+
+@tap.test("errors from every function")
+def _():
+    for lie, kinds in (("fail", ("card-failed", "module", "unknown-card")), ("vendor", ("module", "unknown-card")),
+                       ("removed", ("card-removed", "module", "unknown-card")),
+                       ("invalid", ("card-failed", "module", "unknown-card"))):
+        for function in ("C_GetFunctionList", "C_Initialize", "C_GetSlotList", "C_GetSlotInfo", "C_GetTokenInfo",
+                         "C_OpenSession", "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal",
+                         "C_GetAttributeValue"):
+            with liar(f"{lie}:{function}") as card:
+                answer = card.open()
+                tap.check(answer.get("error") in kinds, f"{lie} {function}: {answer}")
+                tap.equal(card.end(), 0, f"{lie} {function}: exit status")
+        for function in ("C_Login", "C_SignInit", "C_Sign"):
+            with liar(f"{lie}:{function}") as card:
+                expect_open(card.open(), function)
+                answer = card.sign("", PIN)
+                tap.check(answer.get("error") in kinds, f"{lie} {function}: {answer}")
+                expect_error(card.sign("", PIN), "session-over", f"{lie} {function}")
+        for function in ("C_Logout", "C_CloseSession", "C_Finalize"):
+            with liar(f"{lie}:{function}") as card:
+                expect_open(card.open(), function)
+                expect_signed(card.sign("", PIN), f"{lie} {function}")
+
+
+@tap.test("numbers and lengths that are not so")
+def _():
+    lies = {"list-none": "module", "list-gap": "module", "list-version": "module", "slots-many": "module",
+            "slots-more": "module", "slots-none": "unknown-card", "find-more": "module",
+            "find-endless": "unknown-card", "value-long": "module", "value-unavailable": "unknown-card",
+            "value-empty": "unknown-card"}
+    for lie, kind in lies.items():
+        with liar(lie) as card:
+            expect_error(card.open(), kind, lie)
+            tap.equal(card.end(), 0, f"{lie}: exit status")
+
+
+@tap.test("texts that are none are shown in a safe form")
+def _():
+    for lie, start in (("text-binary", "\\xfe\\xfe"), ("text-escape", "\\x1b\\x1b")):
+        with liar(lie) as card:
+            facts = expect_open(card.open(), lie)
+            for field in ("label", "model", "manufacturer", "serial"):
+                tap.check(facts[field].startswith(start), f"{lie}: {field} is {facts[field]!r}")
+
+
+@tap.test("signatures that are none never come out")
+def _():
+    for lie in ("wrong", "zero", "odd", "empty"):
+        with liar(f"signature-{lie}") as card:
+            expect_open(card.open(), lie)
+            expect_error(card.sign("", PIN), "card-failed", lie)
+    with liar("signature-long") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", PIN), "module", "signature-long")
+
+
+@tap.test("a PIN that is refused only for the signature; one that is taken though wrong")
+def _():
+    with liar("login-refused:context") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", PIN), "pin-wrong")
+        expect_error(card.sign("", PIN), "session-over")
+    with liar("login-any") as card:
+        expect_open(card.open())
+        expect_signed(card.sign("", WRONG))
+
+
+@tap.test("another certificate at the second look; a key that does not fit or does not sign")
+def _():
+    for lie, kind in (("changes", "card-changed"), ("no-sign", "no-signing-key"), ("key-type", "no-signing-key"),
+                      ("mechanism-none", "no-signing-key")):
+        with liar(lie) as card:
+            expect_open(card.open(), lie)
+            expect_error(card.sign("", PIN), kind, lie)
+    with liar("value-garbage") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", PIN), "certificate-malformed")
+
+
+@tap.test("no module there, one that is not a module, a module that lacks what we call")
+def _():
+    for path in ("/nonexistent/module.so", "/etc/passwd", os.path.join(build, "tests/mock/reader/ifd.so")):
+        with session(path) as card:
+            answer = card.open()
+            expect_error(answer, "module", path)
+            tap.contains(answer["text"], path, "text")
+
+
+# ---- SoftHSM2 ----
+
+def softhsm(name, *tokens):
+    """The environment of a SoftHSM2 store with tokens: (label, key file, certificate file, options of both)."""
+    home = os.path.join(top, name)
+    os.makedirs(os.path.join(home, "tokens"))
+    conf = os.path.join(home, "softhsm2.conf")
+    with open(conf, "w") as f:
+        f.write(f"directories.tokendir = {home}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
+    env = {**os.environ, "SOFTHSM2_CONF": conf}
+    for label, *pairs in tokens:
+        run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "12345678", env=env)
+        for key_id, key, cert, cert_id in pairs:
+            tool = ["pkcs11-tool", "--module", SOFTHSM, "--token-label", label, "--login", "--pin", PIN]
+            run(*tool, "--write-object", key, "--type", "privkey", "--id", key_id, "--usage-sign", env=env)
+            public = key + ".pub"
+            run("openssl", "pkey", "-in", key, "-pubout", "-outform", "DER", "-out", public)
+            run(*tool, "--write-object", public, "--type", "pubkey", "--id", key_id, env=env)
+            run(*tool, "--write-object", cert, "--type", "cert", "--id", cert_id, "--label", label, env=env)
+    return env
+
+
+def softhsm_there():
+    if not os.path.exists(SOFTHSM) or not shutil.which("softhsm2-util"):
+        tap.skip("softhsm2 is not installed")
+
+
+@tap.test("SoftHSM2: RSA and EC, P-384, keys found by id and by value")
+def _():
+    softhsm_there()
+    rsa, p256 = key_and_cert("rsa", "rsa:2048"), key_and_cert("p256", *EC)
+    p384 = key_and_cert("p384", "ec", "-pkeyopt", "ec_paramgen_curve:P-384")
+    for name, pair, cert_id, number in (("rsa", rsa, "01", 1), ("p256", p256, "01", 2), ("p384", p384, "01", 3),
+                                        ("rsa-by-value", rsa, "77", 1), ("p256-by-value", p256, "77", 2)):
+        with session(SOFTHSM, env=softhsm(name, (name, ("01", *pair, cert_id)))) as card:
+            facts = expect_open(card.open(), name)
+            tap.equal((facts["label"], facts["type"], facts["pin"]), (name, "generic", "ok"), "facts")
+            tap.equal([c["has_key"] for c in facts["certs"]], [True], "keys")
+            expect_error(card.sign("", WRONG), "pin-wrong", name)
+            expect_error(card.sign("", "12"), "pin-format", name)
+            answer = card.sign("", PIN)
+            expect_signed(answer, name)
+            tap.equal(answer["algorithm"], number, "algorithm")
+
+
+@tap.test("SoftHSM2: several tokens are told apart by a URI, of the request or of card.conf")
+def _():
+    softhsm_there()
+    rsa, p256 = key_and_cert("rsa", "rsa:2048"), key_and_cert("p256", *EC)
+    env = softhsm("two", ("one", ("01", *rsa, "01")), ("two", ("01", *p256, "01")))
+    with session(SOFTHSM, env=env) as card:
+        answer = card.open()
+        expect_error(answer, "several-cards")
+        tap.contains(answer["text"], '"one", "two"' if '"one", "two"' in answer["text"] else '"two", "one"', "text")
+        expect_error(card.open(uri="pkcs11:token=three"), "unknown-card")
+        expect_error(card.open(uri="pkcs11:token=two;pin-value=1"), "format")
+        expect_error(card.open(uri="pkcs11:token=two?pin-value=1"), "format")
+        expect_error(card.open(uri="http://example.org"), "format")
+        tap.equal(expect_open(card.open(uri="pkcs11:token=two"))["label"], "two", "label")
+        expect_signed(card.sign("", PIN))
+    with session(SOFTHSM, 'uri = "pkcs11:token=one"\n', env=env) as card:
+        tap.equal(expect_open(card.open())["label"], "one", "label")
+
+
+# ---- card.conf ----
+
+@tap.test("derivd-card check says what is wrong with card.conf, and where")
+def _():
+    cases = {"": "", "modul = x\n": "card.conf:1", 'module = "opensc.so"\n': "absolute path",
+             "call-timeout = 0s\n": "call-timeout", "call-timeout = soon\n": "call-timeout",
+             "card-types = {credit}\n": "credit", "card-types = {}\n": "card-types",
+             'card-drivers = {"a;b"}\n': "card-drivers", 'uri = "pkcs11:?pin-value=1"\n': "uri",
+             'module = "/nonexistent.so"\n': "/nonexistent.so", 'opensc-conf = "x"\n': "opensc-conf"}
+    for text, wanted in cases.items():
+        where = tempfile.mkdtemp(dir=top)
+        with open(os.path.join(where, "card.conf"), "w") as f:
+            f.write(text)
+        done = subprocess.run([os.path.join(build, "derivd-card"), "check"], capture_output=True, text=True,
+                              env={**os.environ, "CONFIGURATION_DIRECTORY": where})
+        tap.equal(done.returncode, 1 if wanted else 0, f"exit status for {text!r}: {done.stderr}")
+        tap.contains(done.stderr, wanted, "standard error")
+
+
+if __name__ == "__main__":
+    tap.run()
