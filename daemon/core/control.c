@@ -1,0 +1,400 @@
+/* control.c: accepting, counting, dispatching, streaming. */
+#include "daemon/core/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/mail.h"
+#include "daemon/core/roles.h"
+#include "daemon/core/turn.h"
+#include "proto/link.h"
+
+/* When descriptors have run out, nobody new is let in for so long. */
+#define PAUSE_US (1000 * 1000)
+#define STREAM_PAGE 32
+
+struct client {
+	struct client *next;
+	struct control *control;
+	struct link *link;
+	uint64_t number;
+	uint32_t uid;
+	unsigned int roles;
+	bool denied; /* one audit row a connection */
+	bool streams;
+	bool whole; /* not only one request's rows */
+	uint8_t request[ID_LEN];
+	uint64_t after;
+};
+
+struct control {
+	sd_event *event;
+	struct core *core;
+	int listen_fd;
+	sd_event_source *listener, *pause;
+	struct client *client;
+	unsigned int n;
+	uint64_t last_number;
+	void (*facts)(void *userdata, struct control_facts *ret_facts);
+	void *userdata;
+};
+
+/* --- streams --- */
+
+static struct err *send_page(struct client *t, bool *ret_more)
+{
+	const struct core *c = t->control->core;
+	uint64_t committed = audit_head(c->audit)->sequence;
+	struct filter f = {
+		.request = t->whole ? NULL : t->request, .after = t->after, .most = STREAM_PAGE
+	};
+	AUTO(rows) struct rows *rows = NULL;
+
+	*ret_more = false;
+	TRY(store_audit_list(c->store, &f, &rows));
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct audit_stored *row = rows->row[i];
+		Control__AuditRow *m = NULL;
+		/* A turn may be open: what it wrote has not happened yet. */
+		if (row->sequence > committed)
+			return NULL;
+		TRY(control_audit_row(row, &m));
+		link_send(t->link, MSG_AUDIT_ROW, 0, m);
+		control_audit_row_free(m);
+		t->after = row->sequence;
+	}
+	*ret_more = rows->n == STREAM_PAGE;
+	return NULL;
+}
+
+static void stream(struct client *t)
+{
+	bool more = t->streams && link_is_ready(t->link);
+
+	while (more && !link_is_full(t->link)) {
+		struct err *e = send_page(t, &more);
+		if (!e)
+			continue;
+		link_send_error(t->link, 0, e);
+		log_error(e, "a stream of audit rows ends");
+		t->streams = false;
+		more = false;
+	}
+}
+
+void control_committed(struct control *t)
+{
+	for (struct client *i = t->client; i; i = i->next)
+		stream(i);
+}
+
+/* --- dispatch --- */
+
+struct asked {
+	struct client *client;
+	struct caller who;
+	enum msg_number number;
+	const void *body;
+};
+
+/* Done first; the rows follow from the commit on. */
+static struct err *watch(struct client *t, const struct caller *who, const Control__Watch *m)
+{
+	struct core *c = t->control->core;
+
+	t->whole = !*m->request;
+	if (!t->whole)
+		TRY(store_find(c->store, TABLE_REQUEST, m->request, t->request));
+	t->after = m->after;
+	t->streams = true;
+	mail_done(c, who->number, who->serial);
+	return NULL;
+}
+
+static struct err *status(struct client *t, const struct caller *who)
+{
+	struct control_facts facts = { .gateway_connected = false };
+
+	t->control->facts(t->control->userdata, &facts);
+	return control_status(t->control->core, who, t->roles, &facts);
+}
+
+static struct err *run_session(struct core *c, const struct asked *a)
+{
+	switch (a->number) {
+	case MSG_SESSION_OPEN:
+		return session_open(c, &a->who, a->body);
+	case MSG_SESSION_INVITE:
+		return session_invite(c, &a->who, a->body);
+	case MSG_SESSION_REVEAL:
+		return session_reveal(c, &a->who, a->body);
+	case MSG_SESSION_DIGITS:
+		return session_digits(c, &a->who, a->body);
+	case MSG_SESSION_PREPARE:
+		return session_prepare(c, &a->who, a->body);
+	case MSG_SESSION_EVIDENCE:
+		return session_evidence(c, &a->who, a->body);
+	case MSG_SESSION_RESUME:
+		return session_resume(c, &a->who, a->body);
+	default:
+		return session_cancel(c, &a->who, a->body);
+	}
+}
+
+static struct err *run(struct core *c, void *arg)
+{
+	const struct asked *a = arg;
+
+	TRY(roles_check(c->settings, a->client->roles, a->number));
+	switch (a->number) {
+	case MSG_STATUS:
+		return status(a->client, &a->who);
+	case MSG_LIST:
+		return control_list(c, &a->who, a->body);
+	case MSG_WATCH:
+		return watch(a->client, &a->who, a->body);
+	case MSG_EVIDENCE_GET:
+		return control_evidence(c, &a->who, a->body);
+	case MSG_AUDIT_HEADS:
+		return control_heads(c, &a->who, a->body);
+	case MSG_REQUEST_CANCEL:
+		return lifecycle_cancel(c, &a->who, a->body);
+	case MSG_DEVICE_REVOKE:
+		return lifecycle_revoke_device(c, &a->who, a->body);
+	case MSG_CREDENTIAL_REVOKE:
+		return lifecycle_revoke(c, &a->who, a->body);
+	case MSG_QUEUE_RETRY:
+		return lifecycle_retry(c, &a->who, a->body);
+	default:
+		return run_session(c, a);
+	}
+}
+
+/* The refusal itself is the answer to the request; this is what auditors see of it. */
+static struct err *audit_denied(struct core *c, void *arg)
+{
+	const struct asked *a = arg;
+	AUTO_MEM char *actor = session_actor(a->who.uid);
+	const struct audit_about about = {
+		.event = EV_DENIED, .actor = actor, .error = ERR_DENIED.name
+	};
+
+	return audit_add(c->audit, &about, "%s", msg_find((uint16_t)a->number)->name);
+}
+
+static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t serial,
+	const void *body, void *userdata)
+{
+	static const struct from nobody = { .kind = FROM_NOBODY };
+	struct client *t = userdata;
+	struct core *c = t->control->core;
+	const struct from from = { .kind = FROM_CALLER, .whom = t->number, .serial = serial };
+	struct asked a = {
+		.client = t,
+		.who = { .number = t->number, .serial = serial, .uid = t->uid },
+		.number = (enum msg_number)msg->number,
+		.body = body,
+	};
+	AUTO(err) struct err *no = roles_check(c->settings, t->roles, a.number);
+
+	if (no && !t->denied) {
+		t->denied = true;
+		turn_run(c, &nobody, audit_denied, &a);
+	}
+	turn_run(c, &from, run, &a);
+	if (link_is_full(t->link))
+		link_pause(t->link, true);
+}
+
+/* --- connections --- */
+
+static void listen_again(struct control *t, bool on)
+{
+	if (sd_event_source_set_enabled(t->listener, on ? SD_EVENT_ON : SD_EVENT_OFF) < 0)
+		err_abort("the control socket cannot be watched");
+}
+
+static void drop(struct client *t)
+{
+	struct control *control = t->control;
+	struct client **at = &control->client;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	session_left(control->core, t->number);
+	link_free(t->link);
+	free(t);
+	control->n--;
+	listen_again(control, true);
+}
+
+static void on_gone(struct link *l UNUSED, struct err *take_why, void *userdata)
+{
+	if (err_is(take_why, &ERR_GONE))
+		err_free(take_why);
+	else
+		log_error(take_why, "a control connection ends");
+	drop(userdata);
+}
+
+static void on_drained(struct link *l, void *userdata)
+{
+	link_pause(l, false);
+	stream(userdata);
+}
+
+static const struct link_ops LINK_OPS = {
+	.message = on_message,
+	.gone = on_gone,
+	.drained = on_drained,
+};
+
+static unsigned int count_uid(const struct control *t, uint32_t uid)
+{
+	unsigned int n = 0;
+
+	for (const struct client *i = t->client; i; i = i->next)
+		n += i->uid == uid;
+	return n;
+}
+
+static struct err *admit(struct control *t, int take_fd)
+{
+	AUTO_FD int fd = take_fd;
+	struct proc_peer peer;
+
+	TRY(proc_get_peer(fd, &peer));
+	if (count_uid(t, peer.uid) >= CONTROL_UID_MAX)
+		return err_new(
+			&ERR_BUSY, "uid %u has %d connections already", peer.uid, CONTROL_UID_MAX);
+	struct client *new = xcalloc(1, sizeof(*new));
+	new->control = t;
+	new->number = ++t->last_number;
+	new->uid = peer.uid;
+	new->roles = roles_of(t->core->settings, &peer);
+	struct err *e = link_new(t->event, fd_take(&fd), LINK_CONTROL, SIDE_SERVER, "derivd",
+		&LINK_OPS, new, &new->link);
+	if (e) {
+		free(new);
+		return e;
+	}
+	new->next = t->client;
+	t->client = new;
+	if (++t->n == CONTROL_MAX)
+		listen_again(t, false);
+	return NULL;
+}
+
+static int on_pause_over(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
+{
+	struct control *t = userdata;
+
+	listen_again(t, t->n < CONTROL_MAX);
+	return 0;
+}
+
+static void pause_accepting(struct control *t, int why)
+{
+	log_error(err_errno(why, "accept"), "no new control connections for a second");
+	listen_again(t, false);
+	if (sd_event_source_set_time_relative(t->pause, PAUSE_US) < 0 ||
+		sd_event_source_set_enabled(t->pause, SD_EVENT_ONESHOT) < 0)
+		err_abort("a timer cannot be set");
+}
+
+static int on_accept(
+	sd_event_source *source UNUSED, int fd, uint32_t revents UNUSED, void *userdata)
+{
+	struct control *t = userdata;
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (peer < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			pause_accepting(t, errno);
+		return 0;
+	}
+	struct err *e = admit(t, peer);
+	if (e)
+		log_error(e, "a control connection is refused");
+	return 0;
+}
+
+/* --- for the ports --- */
+
+static struct client *find(struct control *t, uint64_t number)
+{
+	struct client *i = t->client;
+
+	while (i && i->number != number)
+		i = i->next;
+	return i;
+}
+
+void control_send(struct control *t, uint64_t caller, enum msg_number number, uint32_t serial,
+	const void *body)
+{
+	struct client *to = find(t, caller);
+
+	if (!to)
+		return;
+	/* From the answer that opens on, the connection is the session's (PROTOCOL.frame section 5). */
+	if (number == MSG_SESSION_OFFERED || number == MSG_SESSION_RESUMED)
+		link_set_phase(to->link, PH_OPEN);
+	link_send(to->link, number, serial, body);
+}
+
+void control_send_error(struct control *t, uint64_t caller, uint32_t serial, const struct err *e)
+{
+	struct client *to = find(t, caller);
+
+	if (to)
+		link_send_error(to->link, serial, e);
+}
+
+/* --- life --- */
+
+struct err *control_new(sd_event *event, struct core *core, int listen_fd,
+	void (*facts)(void *userdata, struct control_facts *ret_facts), void *userdata,
+	struct control **ret_control)
+{
+	AUTO(control) struct control *t = xcalloc(1, sizeof(*t));
+
+	t->event = sd_event_ref(event);
+	t->core = core;
+	t->listen_fd = listen_fd;
+	t->facts = facts;
+	t->userdata = userdata;
+	int r = sd_event_add_io(event, &t->listener, listen_fd, EPOLLIN, on_accept, t);
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			event, &t->pause, CLOCK_BOOTTIME, 0, 0, on_pause_over, t);
+	if (r < 0)
+		return err_errno(-r, "watching the control socket");
+	*ret_control = take(t);
+	return NULL;
+}
+
+void control_free(struct control *t)
+{
+	if (!t)
+		return;
+	while (t->client) {
+		struct client *i = t->client;
+		t->client = i->next;
+		link_free(i->link);
+		free(i);
+	}
+	sd_event_source_disable_unref(t->listener);
+	sd_event_source_disable_unref(t->pause);
+	sd_event_unref(t->event);
+	free(t);
+}

@@ -1,0 +1,141 @@
+/* core.c: how derivd comes up, and whether it may issue. */
+#include "daemon/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/core/mail.h"
+#include "daemon/core/presence.h"
+#include "daemon/core/seats.h"
+#include "daemon/core/session.h"
+#include "daemon/core/turn.h"
+
+/* How much of the chain is recomputed at each start; derivctl audit verify does all of it. */
+#define TAIL_CHECKED 64
+
+static struct err *begin(struct core *c, void *arg UNUSED)
+{
+	static const struct audit_about about = { .event = EV_STARTED };
+	bool same_boot = false;
+	uint64_t n = 0;
+
+	TRY(store_new_run(c->store, c->boot_id, &c->run, &same_boot));
+	TRY(store_job_void(c->store, c->run, same_boot, &n));
+	return audit_add(c->audit, &about,
+		"run %llu, version %s, %llu leases of earlier runs are void",
+		(unsigned long long)c->run, PACKAGE_VERSION, (unsigned long long)n);
+}
+
+static void freeze(struct core *c, const struct err *why)
+{
+	free(c->frozen);
+	c->frozen = xstrdup(err_get_text(why));
+	log_event(LOG_CRIT, NULL, NULL, "nothing will be issued, only revoked: %s", c->frozen);
+}
+
+static struct err *open_all(struct core *c, const char *store_path)
+{
+	TRY(clock_boot_id(c->boot_id));
+	TRY(store_open(store_path, &c->store));
+	TRY(audit_new(c->store, &c->audit));
+	AUTO(err) struct err *tail = audit_check_tail(c->audit, TAIL_CHECKED);
+	if (tail)
+		freeze(c, tail);
+	const struct from nobody = { .kind = FROM_NOBODY };
+	if (!turn_run(c, &nobody, begin, NULL) || !turn_end(c))
+		return err_new(&ERR_STORE, "%s: the start cannot be recorded; the journal says why",
+			store_path);
+	return session_restore(c);
+}
+
+struct err *core_new(const char *store_path, struct settings *take_settings,
+	const struct ports *ports, void *outside, struct core **ret_core)
+{
+	AUTO(core) struct core *c = xcalloc(1, sizeof(*c));
+
+	c->settings = take_settings;
+	c->ports = ports;
+	c->outside = outside;
+	c->mail = mailbag_new();
+	c->seats = seats_new();
+	c->presence = presence_new();
+	c->started_ms = clock_real_ms();
+	TRY(open_all(c, store_path));
+	*ret_core = take(c);
+	return NULL;
+}
+
+void core_free(struct core *c)
+{
+	if (!c)
+		return;
+	audit_free(c->audit);
+	store_free(c->store);
+	mailbag_free(c->mail);
+	seats_free(c->seats);
+	presence_free(c->presence);
+	settings_free(c->settings);
+	free(c->ca.trouble);
+	free(c->ca.issuer);
+	free(c->frozen);
+	free(c->requesters);
+	free(c);
+}
+
+struct err *core_may_issue(const struct core *c)
+{
+	if (c->frozen)
+		return err_new(&ERR_WRONG_STATE, "nothing is issued: %s", c->frozen);
+	if (!c->ca.seen)
+		return err_new(&ERR_CA_UNREACHABLE,
+			"derivd-ca has not answered since derivd started%s%s",
+			c->ca.trouble ? ": " : "", c->ca.trouble ? c->ca.trouble : "");
+	return audit_check_clock(c->audit);
+}
+
+/* --- derivd-ca's status --- */
+
+static void set_text(char **to, const char *text)
+{
+	free(*to);
+	*to = xstrdup(text);
+}
+
+/* The operator names the head with whose loss derivd is to live: recorded, and from then on part of the chain. */
+static bool is_accepted(const struct core *c, const Common__AuditHead *seen)
+{
+	return bytes_eq(pb_bytes(seen->hash),
+		BYTES(c->settings->accept_head, sizeof(c->settings->accept_head)));
+}
+
+static struct err *compare(struct core *c, const Common__AuditHead *seen)
+{
+	AUTO(err)
+	struct err *wrong = audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash));
+	struct audit_about about = { .event = EV_CHAIN_BROKEN, .error = "wrong-state" };
+
+	if (!wrong || c->frozen)
+		return NULL;
+	if (!err_is(wrong, &ERR_WRONG_STATE))
+		return take(wrong);
+	if (is_accepted(c, seen)) {
+		about.event = EV_CHAIN_ACCEPTED;
+		return audit_add(
+			c->audit, &about, "%s; derivd.conf accepts it", err_get_text(wrong));
+	}
+	freeze(c, wrong);
+	return audit_add(c->audit, &about, "%s", err_get_text(wrong));
+}
+
+struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
+{
+	if (!c->ca.seen && status->audit)
+		TRY(compare(c, status->audit));
+	c->ca.seen = true;
+	set_text(&c->ca.issuer, status->issuer);
+	c->ca.issuer_not_after_ms = status->issuer_not_after_ms;
+	c->ca.crl_next_update_ms = status->crl_next_update_ms;
+	return NULL;
+}

@@ -1,0 +1,101 @@
+/*
+ * core.h: what the modules of derivd share. The engine (session, request, lifecycle, outbox, delivery) reads and writes rows
+ * and posts mail; it knows no socket and no clock but base/clock. The links hand events in through turn_run and carry the mail
+ * out through the ports. The simulator stands where the links stand.
+ */
+#ifndef DERIVD_CORE_CORE_H
+#define DERIVD_CORE_CORE_H
+
+#include "daemon/core/audit.h"
+#include "daemon/core/settings.h"
+#include "daemon/core/store.h"
+#include "proto/ca.pb-c.h"
+#include "proto/control.pb-c.h"
+#include "proto/device.pb-c.h"
+#include "proto/kind.h"
+#include "proto/msg.h"
+
+struct mailbag;
+struct seats;
+struct presence;
+
+/* What derivd-ca is asked, and what finds the place for the answer. */
+enum ask_kind {
+	ASK_ASSESS,  /* id: the request's */
+	ASK_PREPARE, /* id: the request's */
+	ASK_JOB,     /* id: the job's */
+	ASK_STATUS,
+};
+struct ask {
+	enum ask_kind kind;
+	uint8_t id[ID_LEN];
+	uint64_t ticket; /* of the seat, so that a late answer is not taken for another's */
+};
+
+/* How mail leaves. Called after the commit only; never calls back into the engine. */
+struct ports {
+	/* A control connection; serial 0: pushed. A connection that is gone swallows it. */
+	void (*caller)(void *outside, uint64_t caller, enum msg_number number, uint32_t serial,
+		const void *body);
+	void (*caller_error)(void *outside, uint64_t caller, uint32_t serial, const struct err *e);
+	/* A device's connection. */
+	void (*device)(void *outside, uint64_t connection, enum msg_number number, uint32_t serial,
+		const void *body);
+	void (*device_error)(
+		void *outside, uint64_t connection, uint32_t serial, const struct err *e);
+	/* derivd-ca. The answer comes as an event, later. */
+	void (*ask)(void *outside, const struct ask *ask, enum msg_number number, const void *body);
+	/* Is derivd-ca working on this job? */
+	bool (*under_way)(void *outside, const uint8_t job[ID_LEN]);
+	/* A turn was committed: rows may have come, jobs may wait. */
+	void (*committed)(void *outside);
+};
+
+/* What derivd-ca said of itself last. */
+struct ca_facts {
+	bool reachable;
+	bool seen; /* its status has been read since the start, and compared with the chain */
+	char *trouble;
+	char *issuer;
+	int64_t issuer_not_after_ms;
+	int64_t crl_next_update_ms;
+};
+
+struct core {
+	struct store *store;
+	struct audit *audit;
+	struct settings *settings;
+	struct mailbag *mail;
+	struct seats *seats;
+	struct presence *presence;
+	const struct ports *ports;
+	void *outside;
+
+	uint8_t boot_id[16];
+	uint64_t run;
+	int64_t started_ms;
+	struct ca_facts ca;
+	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
+	char *frozen;
+	bool clock_was_behind;
+	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
+	bool lost_answers;
+	/* Events in the turn that is open. */
+	unsigned int events;
+	struct from *requesters;
+	unsigned int n_requesters;
+};
+
+/* Opens the store, counts the run, voids leases of earlier ones, reads the sessions that may be resumed. settings are taken
+ * in any case. ERR_STORE, ERR_STORE_FULL, ERR_STORE_NEWER. */
+MUST_CHECK struct err *core_new(const char *store_path, struct settings *take_settings,
+	const struct ports *ports, void *outside, struct core **ret_core);
+void core_free(struct core *c);
+DEFINE_AUTO(core, struct core *, core_free);
+
+/* May credentials be issued now? ERR_WRONG_STATE (the chain), ERR_CLOCK_BEHIND. */
+MUST_CHECK struct err *core_may_issue(const struct core *c);
+/* derivd-ca's status has come: compares the audit chain. An event. */
+MUST_CHECK struct err *core_ca_status(struct core *c, const Ca__CaStatus *status);
+
+#endif

@@ -1,0 +1,74 @@
+/* roles.c: one row a message. */
+#include "daemon/core/roles.h"
+
+#include "base/buf.h"
+#include "proto/kind.h"
+
+#define OPERATOR ROLE_BIT(ROLE_OPERATOR)
+#define OFFICER ROLE_BIT(ROLE_OFFICER)
+#define AUDITOR ROLE_BIT(ROLE_AUDITOR)
+#define ANYBODY (~0U)
+
+/* An officer is an operator who may also revoke; an auditor reads and changes nothing. */
+static const struct {
+	enum msg_number number;
+	unsigned int roles;
+} table[] = {
+	{ MSG_STATUS, ANYBODY },
+	{ MSG_SESSION_OPEN, OPERATOR | OFFICER },
+	{ MSG_SESSION_INVITE, OPERATOR | OFFICER },
+	{ MSG_SESSION_REVEAL, OPERATOR | OFFICER },
+	{ MSG_SESSION_DIGITS, OPERATOR | OFFICER },
+	{ MSG_SESSION_PREPARE, OPERATOR | OFFICER },
+	{ MSG_SESSION_EVIDENCE, OPERATOR | OFFICER },
+	{ MSG_SESSION_RESUME, OPERATOR | OFFICER },
+	{ MSG_SESSION_CANCEL, OPERATOR | OFFICER },
+	{ MSG_LIST, OPERATOR | OFFICER | AUDITOR },
+	{ MSG_WATCH, OPERATOR | OFFICER | AUDITOR },
+	{ MSG_REQUEST_CANCEL, OPERATOR | OFFICER },
+	{ MSG_QUEUE_RETRY, OPERATOR | OFFICER },
+	{ MSG_DEVICE_REVOKE, OFFICER },
+	{ MSG_CREDENTIAL_REVOKE, OFFICER },
+	{ MSG_EVIDENCE_GET, AUDITOR },
+	{ MSG_AUDIT_HEADS, AUDITOR },
+};
+
+unsigned int roles_of(const struct settings *s, const struct proc_peer *peer)
+{
+	unsigned int roles = 0;
+
+	if (peer->uid == 0)
+		return OPERATOR | OFFICER | AUDITOR;
+	for (unsigned int r = 0; r < ROLES; r++) {
+		gid_t gid = s->role[r].gid;
+		bool member = gid != NO_GROUP && peer->gid == gid;
+		for (size_t i = 0; i < peer->n_groups && gid != NO_GROUP; i++)
+			member = member || peer->groups[i] == gid;
+		if (member)
+			roles |= ROLE_BIT(r);
+	}
+	return roles;
+}
+
+static struct err *denied(const struct settings *s, unsigned int wanted)
+{
+	AUTO(buf) struct buf *names = buf_new();
+
+	for (unsigned int r = 0; r < ROLES; r++) {
+		if (wanted & ROLE_BIT(r))
+			buf_addf(names, "%s%s", buf_len(names) ? " or " : "", s->role[r].name);
+	}
+	return err_new(&ERR_DENIED, "this takes membership in the group %s", buf_str(names));
+}
+
+struct err *roles_check(const struct settings *s, unsigned int roles, enum msg_number number)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (table[i].number != number)
+			continue;
+		if (table[i].roles == ANYBODY || (roles & table[i].roles))
+			return NULL;
+		return denied(s, table[i].roles);
+	}
+	return err_new(&ERR_DENIED, "nobody may ask that");
+}

@@ -1,0 +1,219 @@
+/* settings.c: tables of keys, and the checks of their values. */
+#include "daemon/core/settings.h"
+
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/text.h"
+
+#define CONNECTIONS_MAX 16
+
+static const struct {
+	const char *name;
+	const char *key;
+	const char *group;
+} roles[] = {
+	[ROLE_OPERATOR] = { "operator", "operator-group", "derivd-operator" },
+	[ROLE_OFFICER] = { "officer", "officer-group", "derivd-officer" },
+	[ROLE_AUDITOR] = { "auditor", "auditor-group", "derivd-auditor" },
+};
+
+const char *role_name(enum role r)
+{
+	return roles[r].name;
+}
+
+void settings_free(struct settings *s)
+{
+	if (!s)
+		return;
+	free(s->store);
+	for (size_t i = 0; i < ROLES; i++)
+		free(s->role[i].name);
+	free(s);
+}
+
+struct settings *settings_default(void)
+{
+	struct settings *s = xcalloc(1, sizeof(*s));
+
+	for (size_t i = 0; i < ROLES; i++) {
+		s->role[i].name = xstrdup(roles[i].group);
+		s->role[i].gid = NO_GROUP;
+	}
+	s->session_ms = 15 * 60 * 1000;
+	s->grace_ms = 30 * 1000;
+	s->invitation_ms = 10 * 60 * 1000;
+	s->unclaimed_ms = 30ULL * 24 * 3600 * 1000;
+	s->devices_per_holder = 5;
+	s->revoke_superseded = true;
+	s->ca_connections = 1;
+	s->ca_window = 8;
+	return s;
+}
+
+static void take_text(char **to, const char *text)
+{
+	free(*to);
+	*to = xstrdup(text);
+}
+
+/* A group by name or number. A default group that does not exist is no error: the role is root's alone. */
+static struct err *get_group(cfg_t *cfg, enum role r, struct settings *s)
+{
+	const char *name = cfg_getstr(cfg, roles[r].key);
+	uint64_t gid = 0;
+
+	take_text(&s->role[r].name, name);
+	struct err *e = text_parse_u64(name, NO_GROUP - 1, &gid);
+	if (!e) {
+		s->role[r].gid = (gid_t)gid;
+		return NULL;
+	}
+	err_free(e);
+	const struct group *group = getgrnam(name);
+	if (group) {
+		s->role[r].gid = group->gr_gid;
+		return NULL;
+	}
+	if (strcmp(name, roles[r].group) != 0)
+		return err_new(
+			&ERR_CONFIG, "%s = \"%s\": there is no such group", roles[r].key, name);
+	log_warning("there is no group %s: only root is %s", name, roles[r].name);
+	return NULL;
+}
+
+static struct err *get_hex(const char *key, const char *text, size_t len, uint8_t *ret_bytes)
+{
+	AUTO(buf) struct buf *b = NULL;
+	struct err *e = text ? text_unhex(text, &b) : NULL;
+
+	err_free(e);
+	if (!b || buf_len(b) != len)
+		return err_new(&ERR_CONFIG, "%s: %zu hexadecimal digits are needed", key, 2 * len);
+	memcpy(ret_bytes, buf_data(b), len);
+	return NULL;
+}
+
+static struct err *get_duration(
+	cfg_t *cfg, const char *key, uint64_t min, uint64_t max, uint64_t *ret_ms)
+{
+	TRY(conf_duration(cfg, key, ret_ms));
+	if (*ret_ms < min || *ret_ms > max)
+		return err_new(&ERR_CONFIG, "%s: must be from %llu s to %llu s", key,
+			(unsigned long long)min / 1000, (unsigned long long)max / 1000);
+	return NULL;
+}
+
+static struct err *get_count(
+	cfg_t *cfg, const char *key, int64_t min, int64_t max, unsigned int *ret_n)
+{
+	int64_t v = 0;
+
+	TRY(conf_int(cfg, key, min, max, &v));
+	*ret_n = (unsigned int)v;
+	return NULL;
+}
+
+/* One connection for each processor, when the file does not say. */
+static unsigned int default_connections(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < 1)
+		return 1;
+	return n > CONNECTIONS_MAX ? CONNECTIONS_MAX : (unsigned int)n;
+}
+
+static struct err *get_all(cfg_t *cfg, struct settings *s)
+{
+	const char *store = cfg_getstr(cfg, "store");
+	const char *accept = cfg_getstr(cfg, "accept-audit-head");
+
+	s->store = store ? xstrdup(store) : proc_state_path("", "derivd.db");
+	for (size_t i = 0; i < ROLES; i++)
+		TRY(get_group(cfg, (enum role)i, s));
+	TRY(get_duration(cfg, "session-time", 60000, 3600000, &s->session_ms));
+	TRY(get_duration(cfg, "grace", 1000, 300000, &s->grace_ms));
+	TRY(get_duration(cfg, "invitation-time", 10000, 600000, &s->invitation_ms));
+	TRY(get_duration(
+		cfg, "unclaimed-after", 60000, 365ULL * 24 * 3600 * 1000, &s->unclaimed_ms));
+	TRY(get_count(cfg, "devices-per-holder", 1, 100, &s->devices_per_holder));
+	TRY(get_count(cfg, "ca-connections", 0, CONNECTIONS_MAX, &s->ca_connections));
+	TRY(get_count(cfg, "ca-window", 1, 64, &s->ca_window));
+	if (s->ca_connections == 0)
+		s->ca_connections = default_connections();
+	s->revoke_superseded = cfg_getbool(cfg, "revoke-superseded");
+	if (accept && *accept)
+		TRY(get_hex("accept-audit-head", accept, sizeof(s->accept_head), s->accept_head));
+	return NULL;
+}
+
+static struct err *load_own(struct settings *s)
+{
+	cfg_opt_t options[] = {
+		CFG_STR("store", NULL, CFGF_NODEFAULT),
+		CFG_STR("operator-group", "derivd-operator", CFGF_NONE),
+		CFG_STR("officer-group", "derivd-officer", CFGF_NONE),
+		CFG_STR("auditor-group", "derivd-auditor", CFGF_NONE),
+		CFG_STR("session-time", "15min", CFGF_NONE),
+		CFG_STR("grace", "30s", CFGF_NONE),
+		CFG_STR("invitation-time", "10min", CFGF_NONE),
+		CFG_STR("unclaimed-after", "30d", CFGF_NONE),
+		CFG_INT("devices-per-holder", 5, CFGF_NONE),
+		CFG_BOOL("revoke-superseded", cfg_true, CFGF_NONE),
+		CFG_INT("ca-connections", 0, CFGF_NONE),
+		CFG_INT("ca-window", 8, CFGF_NONE),
+		CFG_STR("accept-audit-head", NULL, CFGF_NODEFAULT),
+		CFG_END(),
+	};
+	AUTO_MEM char *path = proc_config_path("derivd.conf");
+	AUTO(conf) cfg_t *cfg = NULL;
+
+	TRY(conf_load(path, true, options, &cfg));
+	return err_wrap(get_all(cfg, s), "%s", path);
+}
+
+/* What a device is told when it connects; everything else in this file is for others. */
+static struct err *load_deployment(struct settings *s)
+{
+	cfg_opt_t options[] = {
+		CFG_STR("id", NULL, CFGF_NODEFAULT),
+		CFG_STR("kiosk", NULL, CFGF_NODEFAULT),
+		CFG_STR("delivery-key", NULL, CFGF_NODEFAULT),
+		CFG_STR("receipt-key", NULL, CFGF_NODEFAULT),
+		CFG_STR("host", NULL, CFGF_NODEFAULT),
+		CFG_INT("port", 0, CFGF_NONE),
+		CFG_STR_LIST("gateway-pins", NULL, CFGF_NODEFAULT),
+		CFG_STR("import-certificate", NULL, CFGF_NODEFAULT),
+		CFG_END(),
+	};
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
+	AUTO(conf) cfg_t *cfg = NULL;
+	struct err *e = conf_load(path, false, options, &cfg);
+
+	if (err_is(e, &ERR_NOTFOUND))
+		return err_as(&ERR_CONFIG, e, "derivd-ca init and derivctl setup write it");
+	TRY(e);
+	TRY(err_wrap(
+		get_hex("id", cfg_getstr(cfg, "id"), DEPLOYMENT_LEN, s->deployment), "%s", path));
+	return err_wrap(get_hex("delivery-key", cfg_getstr(cfg, "delivery-key"), DELIVERY_LEN,
+				s->delivery_public),
+		"%s", path);
+}
+
+struct err *settings_load(struct settings **ret_settings)
+{
+	AUTO(settings) struct settings *s = settings_default();
+
+	TRY(load_own(s));
+	TRY(load_deployment(s));
+	*ret_settings = take(s);
+	return NULL;
+}

@@ -1,0 +1,47 @@
+/* settings.h: derivd.conf (see derivd.conf(5)), and what derivd needs of deployment.conf. */
+#ifndef DERIVD_CORE_SETTINGS_H
+#define DERIVD_CORE_SETTINGS_H
+
+#include <sys/types.h>
+
+#include "base/def.h"
+#include "base/err.h"
+
+enum role { ROLE_OPERATOR, ROLE_OFFICER, ROLE_AUDITOR, ROLES };
+
+#define DEPLOYMENT_LEN 16
+#define DELIVERY_LEN 32
+#define NO_GROUP ((gid_t)-1)
+
+struct settings {
+	char *store; /* path of the database */
+	struct {
+		char *name;
+		gid_t gid; /* NO_GROUP: there is no such group, and nobody but root has the role */
+	} role[ROLES];
+	uint64_t session_ms;    /* a session's life */
+	uint64_t grace_ms;      /* for derivctl to come back */
+	uint64_t invitation_ms; /* the most that an invitation may live unused */
+	uint64_t unclaimed_ms;  /* for a device to fetch what was issued */
+	unsigned int devices_per_holder;
+	bool revoke_superseded;
+	unsigned int ca_connections; /* for mass work */
+	unsigned int ca_window;      /* jobs under way on each */
+	uint8_t accept_head
+		[32]; /* the audit head of derivd-ca with which the operator goes on; zeros */
+	/* deployment.conf */
+	uint8_t deployment[DEPLOYMENT_LEN];
+	uint8_t delivery_public[DELIVERY_LEN];
+};
+
+/* Reads the files of this program's configuration directory. ERR_CONFIG. */
+MUST_CHECK struct err *settings_load(struct settings **ret_settings);
+/* The built-in values, without deployment: for tests. */
+struct settings *settings_default(void);
+void settings_free(struct settings *s);
+DEFINE_AUTO(settings, struct settings *, settings_free);
+
+/* "operator", "officer", "auditor". */
+const char *role_name(enum role r);
+
+#endif

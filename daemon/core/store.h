@@ -1,0 +1,394 @@
+/*
+ * store.h: what derivd keeps. Rows go in and out whole, and what has to be one step of the machine is one call here
+ * (lease a batch, post a job, take a number), so that another database can stand behind it. store_sqlite.c is the
+ * embedded one: WAL, synchronous FULL.
+ *
+ * A turn is one transaction; inside it each event is marked, and kept or undone alone. All functions return ERR_STORE,
+ * or ERR_STORE_FULL when the disk has no room, besides what is said. After either the turn may be gone as a whole:
+ * store_commit then says so.
+ */
+#ifndef DERIVD_CORE_STORE_H
+#define DERIVD_CORE_STORE_H
+
+#include "base/buf.h"
+#include "base/def.h"
+#include "base/err.h"
+#include "daemon/core/state.h"
+#include "proto/sig.h"
+
+#define ID_LEN 16
+/* The most rows of one page. */
+#define STORE_PAGE_MAX 100
+/* SealedCopies of one credential: device, history and escrow. */
+#define STORE_SEALED_MAX 10
+
+struct store;
+
+/* Opens or makes the database, and brings an older schema up to date. ERR_STORE_NEWER for a newer one. */
+MUST_CHECK struct err *store_open(const char *path, struct store **ret_store);
+void store_free(struct store *s);
+DEFINE_AUTO(store, struct store *, store_free);
+unsigned int store_get_schema(const struct store *s);
+
+/* --- turns --- */
+
+/* Begins the turn's transaction unless there is one. */
+MUST_CHECK struct err *store_begin(struct store *s);
+/* Around one event. store_undo forgets what was written since store_mark; false: the whole turn is lost. */
+MUST_CHECK struct err *store_mark(struct store *s);
+MUST_CHECK struct err *store_keep(struct store *s);
+MUST_CHECK bool store_undo(struct store *s);
+/* The end of the turn. After an error nothing of the turn has happened. */
+MUST_CHECK struct err *store_commit(struct store *s);
+/* Forgets the turn. */
+void store_abandon(struct store *s);
+
+/* Ids of 16 and 32 bytes; all zeros is "none" and stands as NULL in the store. */
+bool id_is_none(const uint8_t *id, size_t len);
+
+/* A list of rows of one type. */
+struct rows {
+	size_t n;
+	void **row;
+	void (*free_row)(void *row);
+};
+void rows_free(struct rows *r);
+DEFINE_AUTO(rows, struct rows *, rows_free);
+
+/* What a page holds: rows after the cursor, the oldest first. request and device may be NULL. */
+struct filter {
+	const uint8_t *request;
+	const uint8_t *device;
+	uint64_t after;
+	unsigned int most;
+	bool open_only;
+};
+
+enum store_table { TABLE_REQUEST, TABLE_DEVICE, TABLE_CREDENTIAL, TABLE_JOB };
+/*
+ * The id that a hexadecimal text means: all of it or a prefix that only one row has; for credentials also a whole
+ * serial number. ret_id has room for 32 bytes. ERR_NO_SUCH, ERR_AMBIGUOUS.
+ */
+MUST_CHECK struct err *store_find(
+	struct store *s, enum store_table table, const char *hex, uint8_t *ret_id);
+
+/* --- runs and the audit chain --- */
+
+/* Counts this start of derivd; *ret_same_boot: was the last one in the same boot? */
+MUST_CHECK struct err *store_new_run(
+	struct store *s, const uint8_t boot_id[static 16], uint64_t *ret_run, bool *ret_same_boot);
+
+struct audit_link {
+	uint64_t sequence; /* 0: the chain is empty, hash is zeros */
+	uint8_t hash[SHA256_LEN];
+	int64_t newest_ms; /* the latest time of this row and all before it */
+};
+struct audit_stored {
+	uint64_t sequence;
+	uint8_t hash[SHA256_LEN];
+	struct buf *body;
+};
+void audit_stored_free(struct audit_stored *a);
+DEFINE_AUTO(audit_stored, struct audit_stored *, audit_stored_free);
+
+MUST_CHECK struct err *store_audit_head(struct store *s, struct audit_link *ret_head);
+MUST_CHECK struct err *store_audit_append(struct store *s, const struct audit_link *link,
+	struct bytes body, const uint8_t *request, const uint8_t *device);
+/* The hash of one row. ERR_NO_SUCH. */
+MUST_CHECK struct err *store_audit_hash(
+	struct store *s, uint64_t sequence, uint8_t ret_hash[static SHA256_LEN]);
+/* struct audit_stored. */
+MUST_CHECK struct err *store_audit_list(
+	struct store *s, const struct filter *f, struct rows **ret_rows);
+
+/* --- requests --- */
+
+struct request {
+	uint64_t n; /* cursor */
+	uint8_t id[ID_LEN];
+	Common__Operation operation;
+	enum request_state state;
+	bool open; /* the session, or one of its credentials, is still on its way */
+	bool replace;
+	int64_t created_ms, changed_ms;
+	uint32_t uid; /* who opened it */
+	char *reader, *label, *name;
+	uint8_t token_hash[SHA256_LEN];
+	uint8_t invitation[ED25519_PUBLIC_LEN];
+	uint8_t device[SHA256_LEN], holder[SHA256_LEN], card[SHA256_LEN];
+	char *cause_kind, *cause;
+};
+void request_free(struct request *r);
+DEFINE_AUTO(request, struct request *, request_free);
+
+MUST_CHECK struct err *store_request_add(struct store *s, const struct request *r);
+MUST_CHECK struct err *store_request_put(struct store *s, const struct request *r);
+/* ERR_NO_SUCH. */
+MUST_CHECK struct err *store_request_get(
+	struct store *s, const uint8_t id[static ID_LEN], struct request **ret_request);
+/* By the invitation's public key. *ret_request stays NULL when there is none. */
+MUST_CHECK struct err *store_request_invited(
+	struct store *s, struct bytes invitation, struct request **ret_request);
+/* The newest open request for that device, or NULL. */
+MUST_CHECK struct err *store_request_of_device(
+	struct store *s, const uint8_t device[static SHA256_LEN], struct request **ret_request);
+MUST_CHECK struct err *store_request_list(
+	struct store *s, const struct filter *f, struct rows **ret_rows);
+/* Those that have a session. */
+MUST_CHECK struct err *store_request_sessions(struct store *s, struct rows **ret_rows);
+MUST_CHECK struct err *store_request_count_open(struct store *s, uint64_t *ret_n);
+
+/* What only the session needs; dropped with it. The buffers hold packed messages. */
+struct session {
+	uint8_t request[ID_LEN];
+	struct buf *assess;      /* ca.Assess, for the certificates in it */
+	struct buf *offer;       /* common.Signed */
+	struct buf *predecessor; /* common.Signed; NULL but for op = issue */
+	struct buf *statement;   /* common.Statement */
+	struct buf *identity_public;
+	char *address;
+	struct buf *kiosk_random, *device_random;
+	unsigned int misses;
+	int64_t invited_until_ms; /* 0: the invitation has been used */
+};
+void session_free(struct session *s);
+DEFINE_AUTO(session, struct session *, session_free);
+MUST_CHECK struct err *store_session_put(struct store *s, const struct session *session);
+/* NULL when the request has none (any more). */
+MUST_CHECK struct err *store_session_get(
+	struct store *s, const uint8_t request[static ID_LEN], struct session **ret_session);
+MUST_CHECK struct err *store_session_drop(struct store *s, const uint8_t request[static ID_LEN]);
+
+/* Evidence: common.Evidence, packed; receipt: common.Signed, packed. NULL where there is none. */
+MUST_CHECK struct err *store_evidence_put(
+	struct store *s, const uint8_t request[static ID_LEN], struct bytes evidence);
+MUST_CHECK struct err *store_evidence_drop(struct store *s, const uint8_t request[static ID_LEN]);
+MUST_CHECK struct err *store_receipt_put(struct store *s, const uint8_t request[static ID_LEN],
+	struct bytes receipt, struct bytes intent_hash);
+MUST_CHECK struct err *store_evidence_get(struct store *s, const uint8_t request[static ID_LEN],
+	struct buf **ret_evidence, struct buf **ret_receipt);
+
+/* --- holders, cards, devices --- */
+
+MUST_CHECK struct err *store_holder_put(
+	struct store *s, const uint8_t id[static SHA256_LEN], const char *name, int64_t now_ms);
+/* The caller frees; NULL when unknown. */
+MUST_CHECK struct err *store_holder_name(
+	struct store *s, const uint8_t id[static SHA256_LEN], char **ret_name);
+MUST_CHECK struct err *store_card_put(struct store *s, const uint8_t id[static SHA256_LEN],
+	const uint8_t holder[static SHA256_LEN], int64_t now_ms);
+
+enum device_state { DEVICE_ENROLLED, DEVICE_REVOKING, DEVICE_REVOKED };
+const char *device_state_name(enum device_state s);
+
+struct device {
+	uint64_t n;
+	uint8_t id[SHA256_LEN];
+	uint8_t holder[SHA256_LEN];
+	uint8_t request[ID_LEN]; /* its enrollment: where the receipt is */
+	char *label, *platform;
+	enum device_state state;
+	struct buf *identity_public;
+	int64_t enrolled_ms, seen_ms;
+	uint64_t last_number;      /* of the newest item queued */
+	uint8_t chain[SHA256_LEN]; /* digest of the newest chain queued */
+};
+void device_free(struct device *d);
+DEFINE_AUTO(device, struct device *, device_free);
+/* NULL when unknown. */
+MUST_CHECK struct err *store_device_get(
+	struct store *s, const uint8_t id[static SHA256_LEN], struct device **ret_device);
+MUST_CHECK struct err *store_device_add(struct store *s, const struct device *d);
+MUST_CHECK struct err *store_device_put(struct store *s, const struct device *d);
+MUST_CHECK struct err *store_device_seen(
+	struct store *s, const uint8_t id[static SHA256_LEN], int64_t now_ms);
+/* Takes the device's next item number. */
+MUST_CHECK struct err *store_device_number(
+	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t *ret_number);
+MUST_CHECK struct err *store_device_count(
+	struct store *s, const uint8_t holder[static SHA256_LEN], uint64_t *ret_n);
+MUST_CHECK struct err *store_device_list(
+	struct store *s, const struct filter *f, struct rows **ret_rows);
+
+/* --- credentials --- */
+
+struct credential {
+	uint64_t n;
+	uint8_t id[ID_LEN], request[ID_LEN];
+	uint8_t device[SHA256_LEN], holder[SHA256_LEN];
+	uint8_t slot
+		[SHA256_LEN]; /* whose one live credential it is: the device's, or the holder's */
+	Common__Purpose purpose;
+	Common__Origin origin;
+	char *profile;
+	enum credential_state state;
+	char *serial;
+	int64_t not_before_ms, not_after_ms;
+	int64_t claim_until_ms; /* to be acknowledged until; 0 once it was */
+	int64_t created_ms, changed_ms;
+	unsigned int reason; /* of its revocation */
+	bool delivered;
+	char *cause_kind, *cause;
+};
+void credential_free(struct credential *c);
+DEFINE_AUTO(credential, struct credential *, credential_free);
+/* A second one on its way to the same slot and purpose is ERR_STORE: ask store_credential_slot first. */
+MUST_CHECK struct err *store_credential_add(struct store *s, const struct credential *c);
+MUST_CHECK struct err *store_credential_put(struct store *s, const struct credential *c);
+/* ERR_NO_SUCH. */
+MUST_CHECK struct err *store_credential_get(
+	struct store *s, const uint8_t id[static ID_LEN], struct credential **ret_credential);
+/* The live one, and the one on its way, of a slot and purpose; NULL where there is none. */
+MUST_CHECK struct err *store_credential_slot(struct store *s, const uint8_t slot[static SHA256_LEN],
+	Common__Purpose purpose, struct credential **ret_live, struct credential **ret_coming);
+MUST_CHECK struct err *store_credential_list(
+	struct store *s, const struct filter *f, struct rows **ret_rows);
+/* At most 100 whose validity is over, or which were not acknowledged in time. */
+MUST_CHECK struct err *store_credential_due(
+	struct store *s, int64_t now_ms, struct rows **ret_rows);
+
+/* What belongs to a credential and is large. chain: DER certificates, each behind its u32 length. */
+struct papers {
+	uint8_t credential[ID_LEN];
+	struct buf *request;     /* PKCS#10 */
+	struct buf *ticket;      /* common.Signed */
+	struct buf *certificate; /* DER */
+	struct buf *chain;
+};
+void papers_free(struct papers *p);
+DEFINE_AUTO(papers, struct papers *, papers_free);
+MUST_CHECK struct err *store_papers_put(struct store *s, const struct papers *p);
+MUST_CHECK struct err *store_papers_get(
+	struct store *s, const uint8_t credential[static ID_LEN], struct papers **ret_papers);
+
+enum sealed_for { SEALED_DEVICE, SEALED_HISTORY, SEALED_ESCROW };
+MUST_CHECK struct err *store_sealed_add(struct store *s, const uint8_t credential[static ID_LEN],
+	enum sealed_for whom, struct bytes body);
+/* The device's copy; NULL when there is none (any more). */
+MUST_CHECK struct err *store_sealed_device(
+	struct store *s, const uint8_t credential[static ID_LEN], struct buf **ret_body);
+/* The device's copy goes; history and escrow stay. all: these too (a key that was never certified). */
+MUST_CHECK struct err *store_sealed_purge(
+	struct store *s, const uint8_t credential[static ID_LEN], bool all);
+
+/* --- the outbox --- */
+
+enum job_what {
+	JOB_VERIFY,
+	JOB_MAKE,
+	JOB_CERTIFY,
+	JOB_SIGN_ITEM,
+	JOB_DELIVER,
+	JOB_REVOKE,
+	JOB_REVOKE_DEVICE,
+	JOB_CRL,
+	JOB_WHATS
+};
+const char *job_what_name(enum job_what w);
+
+/* WAITING, RETRY and BLOCKED may be leased once their time has come; FAILED is an end that stays visible. */
+enum job_state { JOB_WAITING, JOB_LEASED, JOB_RETRY, JOB_BLOCKED, JOB_FAILED };
+const char *job_state_name(enum job_state s);
+
+struct job {
+	uint64_t n;
+	uint8_t id[ID_LEN]; /* of SIGN_ITEM and DELIVER: the item's */
+	enum job_what what;
+	enum job_state state;
+	unsigned int rank; /* 0 goes first */
+	uint8_t request[ID_LEN], credential[ID_LEN];
+	uint8_t device[SHA256_LEN];
+	Common__Purpose purpose;
+	unsigned int reason; /* of a revocation */
+	unsigned int attempts;
+	int64_t next_boot_ms;
+	uint64_t number; /* of the item */
+	int64_t created_ms;
+	char *cause_kind, *cause;
+};
+#define JOB_RANKS 4
+void job_free(struct job *j);
+DEFINE_AUTO(job, struct job *, job_free);
+/* A new job in state WAITING. */
+MUST_CHECK struct err *store_job_post(struct store *s, const struct job *j);
+/* NULL when it is done or dropped. */
+MUST_CHECK struct err *store_job_get(
+	struct store *s, const uint8_t id[static ID_LEN], struct job **ret_job);
+MUST_CHECK struct err *store_job_put(struct store *s, const struct job *j);
+MUST_CHECK struct err *store_job_done(struct store *s, const uint8_t id[static ID_LEN]);
+/*
+ * Leases at most `most` jobs for derivd-ca whose time has come, lowest rank first: their state becomes LEASED, attempts one
+ * more, and they carry boot and run. only_revocations: nothing that issues.
+ */
+struct lease {
+	const uint8_t *boot_id;
+	uint64_t run;
+	int64_t now_boot_ms;
+	unsigned int most;
+	bool only_revocations;
+};
+MUST_CHECK struct err *store_job_lease(
+	struct store *s, const struct lease *l, struct rows **ret_rows);
+/* When the next one may be leased; INT64_MAX: none. */
+MUST_CHECK struct err *store_job_next(struct store *s, int64_t *ret_boot_ms);
+/* Jobs for derivd-ca that are leased. */
+MUST_CHECK struct err *store_job_leased(struct store *s, struct rows **ret_rows);
+/* At start: leases of other runs are void; after another boot, waiting times too. */
+MUST_CHECK struct err *store_job_void(
+	struct store *s, uint64_t run, bool same_boot, uint64_t *ret_n);
+/* Jobs of one credential, or of one request that belong to no credential. */
+MUST_CHECK struct err *store_job_of(
+	struct store *s, const uint8_t *credential, const uint8_t *request, struct rows **ret_rows);
+MUST_CHECK struct err *store_job_of_device(
+	struct store *s, const uint8_t device[static SHA256_LEN], struct rows **ret_rows);
+/* Is there a job for a CRL that has not failed? */
+MUST_CHECK struct err *store_job_crl(struct store *s, bool *ret_exists);
+MUST_CHECK struct err *store_job_list(
+	struct store *s, const struct filter *f, struct rows **ret_rows);
+MUST_CHECK struct err *store_job_count(
+	struct store *s, uint64_t *ret_waiting, uint64_t *ret_blocked);
+/* Makes every job that waits, is blocked or failed due now. */
+MUST_CHECK struct err *store_job_hurry(struct store *s, int64_t now_boot_ms, uint64_t *ret_n);
+/* A device has gone: what was sent to it and not acknowledged waits again. */
+MUST_CHECK struct err *store_job_return(struct store *s, const uint8_t device[static SHA256_LEN]);
+
+/* --- items --- */
+
+enum item_state { ITEM_WANTED, ITEM_SIGNED, ITEM_SETTLED, ITEM_DECLINED, ITEM_DROPPED };
+
+struct item {
+	uint64_t n;
+	uint8_t id[ID_LEN], request[ID_LEN], credential[ID_LEN];
+	uint8_t device[SHA256_LEN];
+	uint64_t number;
+	unsigned int kind; /* ca.ItemKind */
+	Common__Purpose purpose;
+	enum item_state state;
+	struct buf *body, *signature, *payload; /* payload of a REMOVAL also before it is signed */
+	uint8_t digest[SHA256_LEN];             /* of body */
+};
+void item_free(struct item *i);
+DEFINE_AUTO(item, struct item *, item_free);
+MUST_CHECK struct err *store_item_add(struct store *s, const struct item *i);
+MUST_CHECK struct err *store_item_put(struct store *s, const struct item *i);
+/* NULL when there is none. */
+MUST_CHECK struct err *store_item_get(
+	struct store *s, const uint8_t id[static ID_LEN], struct item **ret_item);
+MUST_CHECK struct err *store_item_numbered(struct store *s, const uint8_t device[static SHA256_LEN],
+	uint64_t number, struct item **ret_item);
+/*
+ * The next signed items of a device in order of their numbers, at most `most`, up to the first that is not signed yet (the
+ * device would refuse it once it has a higher one), and how many wait behind them.
+ */
+MUST_CHECK struct err *store_item_next(struct store *s, const uint8_t device[static SHA256_LEN],
+	unsigned int most, struct rows **ret_rows, uint64_t *ret_behind);
+/* How many of a credential's items are in state WANTED, and how many WANTED or SIGNED. */
+MUST_CHECK struct err *store_item_open(struct store *s, const uint8_t credential[static ID_LEN],
+	uint64_t *ret_wanted, uint64_t *ret_open);
+/* Drops the items of a credential, or of a device, that have not been settled; their jobs go with them. */
+MUST_CHECK struct err *store_item_drop(
+	struct store *s, const uint8_t *credential, const uint8_t *device);
+MUST_CHECK struct err *store_item_waiting(
+	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n);
+
+#endif

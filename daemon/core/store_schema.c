@@ -1,0 +1,116 @@
+/*
+ * store_schema.c: the schema, one numbered step for each change of it; PRAGMA user_version says which have been taken.
+ * A step that has been released is never edited. States and kinds stand as the names of request.def and store.h, so
+ * that the file can be read with the sqlite3 program.
+ */
+#include "daemon/core/store_sql.h"
+
+#include "proto/kind.h"
+
+/* clang-format off */
+static const char *const steps[] = {
+	/* 1 */
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, number INTEGER, bytes BLOB) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE audit(sequence INTEGER PRIMARY KEY, hash BLOB NOT NULL, newest_ms INTEGER NOT NULL,"
+	" body BLOB NOT NULL, request BLOB, device BLOB) STRICT;"
+	"CREATE INDEX audit_request ON audit(request) WHERE request IS NOT NULL;"
+	"CREATE INDEX audit_device ON audit(device) WHERE device IS NOT NULL;"
+
+	"CREATE TABLE request(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, operation INTEGER NOT NULL,"
+	" state TEXT NOT NULL, open INTEGER NOT NULL, replaces INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL, uid INTEGER NOT NULL, reader TEXT, label TEXT, name TEXT,"
+	" token_hash BLOB NOT NULL, invitation BLOB UNIQUE, device BLOB, holder BLOB, card BLOB,"
+	" cause_kind TEXT, cause TEXT) STRICT;"
+	"CREATE INDEX request_open ON request(n) WHERE open = 1;"
+	"CREATE INDEX request_device ON request(device) WHERE device IS NOT NULL;"
+
+	"CREATE TABLE session(request BLOB PRIMARY KEY, assess BLOB, offer BLOB, predecessor BLOB, statement BLOB,"
+	" identity_public BLOB, address TEXT, kiosk_random BLOB, device_random BLOB, misses INTEGER NOT NULL,"
+	" invited_until_ms INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE evidence(request BLOB PRIMARY KEY, evidence BLOB NOT NULL, receipt BLOB, intent_hash BLOB) STRICT;"
+
+	"CREATE TABLE holder(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, name TEXT, created_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE card(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, holder BLOB NOT NULL,"
+	" seen_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX card_holder ON card(holder);"
+
+	"CREATE TABLE device(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, holder BLOB NOT NULL, request BLOB NOT NULL,"
+	" label TEXT, platform TEXT, state TEXT NOT NULL, identity_public BLOB NOT NULL, enrolled_ms INTEGER NOT NULL,"
+	" seen_ms INTEGER NOT NULL, last_number INTEGER NOT NULL, chain BLOB) STRICT;"
+	"CREATE INDEX device_holder ON device(holder);"
+
+	"CREATE TABLE credential(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, request BLOB NOT NULL,"
+	" device BLOB NOT NULL, holder BLOB NOT NULL, slot BLOB NOT NULL, purpose INTEGER NOT NULL,"
+	" origin INTEGER NOT NULL, profile TEXT, state TEXT NOT NULL, serial TEXT, not_before_ms INTEGER NOT NULL,"
+	" not_after_ms INTEGER NOT NULL, claim_until_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL, reason INTEGER NOT NULL, delivered INTEGER NOT NULL,"
+	" cause_kind TEXT, cause TEXT) STRICT;"
+	/* One live credential and one successor, whatever the code does. */
+	"CREATE UNIQUE INDEX credential_live ON credential(slot, purpose) WHERE state IN ('active', 'suspended');"
+	"CREATE UNIQUE INDEX credential_coming ON credential(slot, purpose)"
+	" WHERE state IN ('wanted', 'made', 'certified', 'queued');"
+	"CREATE INDEX credential_request ON credential(request);"
+	"CREATE INDEX credential_device ON credential(device);"
+	"CREATE INDEX credential_serial ON credential(serial) WHERE serial IS NOT NULL;"
+	"CREATE INDEX credential_expires ON credential(not_after_ms)"
+	" WHERE state IN ('certified', 'queued', 'active', 'suspended');"
+	"CREATE INDEX credential_claim ON credential(claim_until_ms) WHERE state IN ('certified', 'queued');"
+
+	"CREATE TABLE chain(n INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;"
+	"CREATE TABLE papers(credential BLOB PRIMARY KEY, request BLOB, ticket BLOB, certificate BLOB, chain INTEGER) STRICT;"
+	"CREATE TABLE sealed(n INTEGER PRIMARY KEY, credential BLOB NOT NULL, whom TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+	"CREATE INDEX sealed_credential ON sealed(credential);"
+
+	"CREATE TABLE job(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, what TEXT NOT NULL, state TEXT NOT NULL,"
+	" rank INTEGER NOT NULL, request BLOB, credential BLOB, device BLOB, purpose INTEGER NOT NULL,"
+	" reason INTEGER NOT NULL, attempts INTEGER NOT NULL, next_boot_ms INTEGER NOT NULL, number INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, lease_boot BLOB, lease_run INTEGER, cause_kind TEXT, cause TEXT) STRICT;"
+	"CREATE INDEX job_ready ON job(rank, next_boot_ms)"
+	" WHERE what <> 'deliver' AND state IN ('waiting', 'retry', 'blocked');"
+	"CREATE INDEX job_leased ON job(lease_run) WHERE state = 'leased';"
+	"CREATE INDEX job_later ON job(next_boot_ms) WHERE state IN ('retry', 'blocked');"
+	"CREATE INDEX job_troubled ON job(n) WHERE state IN ('blocked', 'failed');"
+	"CREATE INDEX job_request ON job(request) WHERE request IS NOT NULL;"
+	"CREATE INDEX job_credential ON job(credential) WHERE credential IS NOT NULL;"
+	"CREATE INDEX job_device ON job(device) WHERE device IS NOT NULL;"
+	"CREATE INDEX job_single ON job(what) WHERE what = 'crl';"
+
+	"CREATE TABLE item(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, device BLOB NOT NULL, number INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL, purpose INTEGER NOT NULL, request BLOB, credential BLOB, state TEXT NOT NULL, body BLOB,"
+	" signature BLOB, payload BLOB, digest BLOB, UNIQUE(device, number)) STRICT;"
+	"CREATE INDEX item_open ON item(device, number) WHERE state IN ('wanted', 'signed');"
+	"CREATE INDEX item_credential ON item(credential) WHERE credential IS NOT NULL;",
+};
+/* clang-format on */
+
+static struct err *take_step(struct store *s, size_t step)
+{
+	AUTO_MEM char *version = xasprintf("PRAGMA user_version = %zu", step + 1);
+
+	if (sqlite3_exec(s->db, steps[step], NULL, NULL, NULL) != SQLITE_OK)
+		return sql_error(s, "a step of the schema");
+	if (sqlite3_exec(s->db, version, NULL, NULL, NULL) != SQLITE_OK)
+		return sql_error(s, version);
+	return NULL;
+}
+
+struct err *store_migrate(struct store *s)
+{
+	int64_t version = 0;
+
+	/* One transaction: a crash leaves the old schema whole. */
+	TRY(store_begin(s));
+	TRY(sql_number(s, &version, "PRAGMA user_version", ""));
+	if (version < 0 || (size_t)version > ARRAY_LEN(steps)) {
+		store_abandon(s);
+		return err_new(&ERR_STORE_NEWER, "%s has schema %lld, this release knows %zu",
+			s->path, (long long)version, ARRAY_LEN(steps));
+	}
+	for (size_t i = (size_t)version; i < ARRAY_LEN(steps); i++)
+		TRY(take_step(s, i));
+	TRY(store_commit(s));
+	s->schema = ARRAY_LEN(steps);
+	return NULL;
+}
