@@ -2,7 +2,6 @@
 # "make fuzz" looks for more with libFuzzer (FUZZ_SECONDS each).
 FUZZERS =
 FUZZ_SECONDS = 60
-EXTRA_PROGRAMS =
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 EXTRA_DIST += tests/fuzz/fuzz.sh tests/fuzz/corpus
 

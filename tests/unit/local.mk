@@ -104,6 +104,24 @@ tests_unit_test_deployment_LDADD = $(EVIDENCE_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_path
 tests_unit_test_path_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_path_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_record
+tests_unit_test_record_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_record_LDADD = $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_vectors
+tests_unit_test_vectors_SOURCES = tests/unit/test_vectors.c tests/unit/vectors.h tests/unit/vectors.c
+tests_unit_test_vectors_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_vectors_LDADD = $(EVIDENCE_UNIT_LIBS) $(JANSSON_LIBS)
+# Not a test: writes the vectors anew, make tests/unit/make_vectors && tests/unit/make_vectors proto/vectors
+EXTRA_PROGRAMS += tests/unit/make_vectors
+tests_unit_make_vectors_SOURCES = tests/unit/make_vectors.c tests/unit/vectors.h tests/unit/vectors.c
+tests_unit_make_vectors_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_make_vectors_LDADD = $(EVIDENCE_UNIT_LIBS) $(JANSSON_LIBS)
+EXTRA_DIST += $(VECTORS)
+VECTORS = \
+	proto/vectors/keys.json proto/vectors/offer.json proto/vectors/statement.json proto/vectors/digits.json \
+	proto/vectors/intent.json proto/vectors/receipt.json proto/vectors/ticket.json proto/vectors/item.json \
+	proto/vectors/acknowledgement.json proto/vectors/sealed.json proto/vectors/sealed-rsa.json \
+	proto/vectors/bundle.json
 
 # device and gateway
 UNIT_TESTS += tests/unit/test_payload
