@@ -237,6 +237,29 @@ def _():
     tap.equal(reader.tries(), 3, "tries left")
 
 
+@tap.test("a reader with a PIN pad asks there, and the program never sees the PIN")
+def _():
+    pad = rig.add_reader("pad", card=EC)
+
+    def sign_by_pad(status=0):
+        p11("--slot", "4", "--login", "--sign", "--id", "01", "-m", "ECDSA-SHA256", "-f", "openssl", "-i",
+            at("data"), "-o", at("signature"), status=status)
+
+    tap.contains(p11("-L"), "PIN pad present")
+    pad.ctl("type 123456")
+    sign_by_pad()
+    verify(EC, "9a")
+    pad.ctl("type 999999")
+    sign_by_pad(status=None)
+    tap.equal(pad.tries(), 2, "tries left")
+    for typed in ("type", "type 12"):  # the cancel key; too short
+        before = pad.verifies()
+        pad.ctl(typed)
+        sign_by_pad(status=None)
+        tap.equal(pad.verifies(), before, "PINs that came to the card")
+    rig.remove_reader("pad")
+
+
 # ---- what happens to cards ----
 
 @tap.test("pulled and put in, pcscd knows")

@@ -239,6 +239,27 @@ static void words_that_are_wrong(void **state)
 	expect_told("quit", "ok");
 }
 
+static void digits_are_typed_when_asked_for(void **state)
+{
+	AUTO(blob) struct blob digits = { 0 };
+
+	expect_told("type 12ab", "error type: not at most 16 digits");
+	expect_told("type 12345678901234567", "error type: not at most 16 digits");
+	assert_false(hand_pad_take(hand, &digits));
+	hand_pad_ask(hand);
+	assert_non_null(strstr(tell("status"), "ok in asks tries"));
+	assert_false(hand_pad_take(hand, &digits));
+	expect_told("type 123456", "ok");
+	assert_true(hand_pad_take(hand, &digits));
+	assert_string_equal(to_hex(blob_span(&digits)), "313233343536");
+	assert_false(hand_pad_take(hand, &digits));
+	expect_told("type", "ok");
+	hand_pad_ask(hand);
+	blob_clear(&digits);
+	assert_true(hand_pad_take(hand, &digits));
+	assert_int_equal(digits.n, 0);
+}
+
 static void the_status_line(void **state)
 {
 	char wanted[PATH_MAX + 64];
@@ -265,6 +286,7 @@ int main(void)
 		hand_test(counters),
 		hand_test(the_log_has_no_pin),
 		hand_test(words_that_are_wrong),
+		hand_test(digits_are_typed_when_asked_for),
 		hand_test(the_status_line),
 	};
 

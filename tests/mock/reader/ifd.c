@@ -2,11 +2,7 @@
  * A virtual card reader: an IFD handler that pcscd loads like any reader's driver. The slot is a unix
  * socket; a card that connects to it is in the reader, a card that closes is pulled. On it both speak
  * vpcd's wire protocol (tests/mock/vcard/link.h).
- *
- * Why not the vpcd of Debian alone: it listens on all interfaces, always makes exactly two readers, is
- * looked at each 400 ms only, and when told to connect out instead (DEVICENAME 127.0.0.1:PORT) it calls
- * FD_SET(-1) as soon as the card is pulled, which aborts pcscd. This one has one reader for each rig's
- * wish, no port, and tells pcscd of each move at once, as readers with an interrupt endpoint do.
+ * README.md says why it is not vpcd's. A reader whose name begins with "pad" has a PIN pad.
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,8 +23,13 @@
 #include <ifdhandler.h>
 #include <reader.h>
 
+#include "tests/mock/reader/pad.h"
+
 enum { READERS_MAX = 16, MESSAGE_MAX = 65535, LENGTH_BYTES = 2 };
 enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4 };
+/* Not vpcd's: asks for what is typed on the PIN pad; the answer is the digits, or nothing. */
+enum { CONTROL_DIGITS = 0x80 };
+#define PAD_NAME "pad"
 
 /*
  * A card that goes (CARD to GONE) is not followed by the next one before pcscd's event thread, the one that
@@ -40,6 +41,7 @@ enum content { CARD, GONE, EMPTY, READY };
 static struct slot {
 	pthread_mutex_t lock; /* content, card */
 	bool open;
+	bool has_pad;
 	enum content content;
 	int card; /* in CARD and GONE */
 	int listener;
@@ -92,7 +94,8 @@ static bool send_message(const struct slot *s, const uint8_t *bytes, size_t n)
 
 static bool receive_all(const struct slot *s, uint8_t *bytes, size_t n)
 {
-	return n == 0 || recv(s->card, bytes, n, MSG_WAITALL) == (ssize_t)n;
+	/* Without bytes to read, recv() would wait for some. */
+	return !n || recv(s->card, bytes, n, MSG_WAITALL) == (ssize_t)n;
 }
 
 static bool receive_message(const struct slot *s, uint8_t *bytes, DWORD *n)
@@ -142,6 +145,7 @@ RESPONSECODE IFDHCreateChannelByName(DWORD lun, LPSTR name)
 	*s = (struct slot){ .content = READY, .lock = PTHREAD_MUTEX_INITIALIZER };
 	if (!listen_at(s, path + 1))
 		return IFD_COMMUNICATION_ERROR;
+	s->has_pad = strncmp(strrchr(path, '/') + 1, PAD_NAME, strlen(PAD_NAME)) == 0;
 	s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->open = true;
 	return IFD_SUCCESS;
@@ -380,15 +384,49 @@ RESPONSECODE IFDHTransmitToICC(DWORD lun, SCARD_IO_HEADER send_pci, PUCHAR tx, D
 	return result;
 }
 
-/* No features: neither a PIN pad nor a display. */
+/* The card's process is the person, too: the digits come from there, when they are typed. */
+static RESPONSECODE verify_by_pad(
+	const struct slot *s, const UCHAR *request, size_t request_n, PUCHAR rx, PDWORD rx_length)
+{
+	uint8_t digits[PAD_DIGITS_MAX], apdu[PAD_APDU_MAX];
+	DWORD digits_n = sizeof digits;
+	uint16_t refusal;
+	size_t n;
+
+	if (!pad_accepts(request, request_n) || *rx_length < 2)
+		return IFD_COMMUNICATION_ERROR;
+	if (s->content != CARD || !send_control(s, CONTROL_DIGITS) ||
+		!receive_message(s, digits, &digits_n))
+		return IFD_ICC_NOT_PRESENT;
+	refusal = pad_fill(request, (const char *)digits, digits_n, apdu, &n);
+	explicit_bzero(digits, sizeof digits);
+	if (!refusal)
+		return transmit(s, apdu, n, rx, rx_length);
+	rx[0] = (UCHAR)(refusal >> 8);
+	rx[1] = (UCHAR)refusal;
+	*rx_length = 2;
+	return IFD_SUCCESS;
+}
+
+/* Readers with a PIN pad have it as their only feature; the others have none. */
 RESPONSECODE IFDHControl(DWORD lun, DWORD code, PUCHAR tx, DWORD tx_length, PUCHAR rx,
 	DWORD rx_length, LPDWORD returned)
 {
-	(void)lun;
-	(void)tx;
-	(void)tx_length;
-	(void)rx;
-	(void)rx_length;
+	struct slot *s = find_open(lun);
+	RESPONSECODE result;
+
 	*returned = 0;
-	return code == CM_IOCTL_GET_FEATURE_REQUEST ? IFD_SUCCESS : IFD_ERROR_NOT_SUPPORTED;
+	if (!s)
+		return IFD_NO_SUCH_DEVICE;
+	if (code == CM_IOCTL_GET_FEATURE_REQUEST) {
+		*returned = s->has_pad ? pad_features(rx, rx_length) : 0;
+		return IFD_SUCCESS;
+	}
+	if (!s->has_pad || code != PAD_CODE)
+		return IFD_ERROR_NOT_SUPPORTED;
+	pthread_mutex_lock(&s->lock);
+	result = verify_by_pad(s, tx, tx_length, rx, &rx_length);
+	pthread_mutex_unlock(&s->lock);
+	*returned = result == IFD_SUCCESS ? rx_length : 0;
+	return result;
 }

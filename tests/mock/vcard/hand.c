@@ -102,9 +102,26 @@ void hand_pull(struct hand *h)
 	if (h->in)
 		h->pulls++;
 	h->in = false;
+	h->pad_asks = false;
 	card_reset(h->now->card);
 	if (h->log)
 		fputs("-- pulled\n", h->log);
+}
+
+void hand_pad_ask(struct hand *h)
+{
+	h->pad_asks = true;
+}
+
+bool hand_pad_take(struct hand *h, struct blob *ret_digits)
+{
+	if (!h->pad_asks || !h->pad_typed)
+		return false;
+	blob_add(ret_digits, h->pad_digits, strlen(h->pad_digits));
+	explicit_bzero(h->pad_digits, sizeof h->pad_digits);
+	h->pad_asks = false;
+	h->pad_typed = false;
+	return true;
 }
 
 bool hand_swap(struct hand *h, const char *dir, struct why *why)

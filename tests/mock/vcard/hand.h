@@ -34,6 +34,10 @@ enum hand_result hand_apdu(struct hand *h, struct span apdu, struct blob *answer
 /* True while a mute card keeps its answers. */
 bool hand_mute(const struct hand *h);
 
+/* The reader's PIN pad asks for digits; true and the digits (none: cancelled) once somebody typed them. */
+void hand_pad_ask(struct hand *h);
+bool hand_pad_take(struct hand *h, struct blob *ret_digits);
+
 /* One line of the control socket, without the line feed; the answer without it too: "ok", "ok
  * VALUE" or "error TEXT". *ret_quit is set by "quit". */
 void hand_command(struct hand *h, char *line, struct blob *answer, bool *ret_quit);

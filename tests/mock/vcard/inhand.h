@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { TRIGGERS_MAX = 16, ANY_INS = -1 };
+enum { TRIGGERS_MAX = 16, ANY_INS = -1, PAD_DIGITS_MAX = 16 };
 
 enum act { ACT_FAIL, ACT_PULL, ACT_SWAP, ACT_MUTE };
 
@@ -40,6 +40,9 @@ struct hand {
 	struct trigger triggers[TRIGGERS_MAX];
 	size_t triggers_n;
 	FILE *log;
+	bool pad_asks;  /* digits are waited for */
+	bool pad_typed; /* and there they are */
+	char pad_digits[PAD_DIGITS_MAX + 1];
 };
 
 MUST_CHECK bool hand_take(struct hand *h, const char *dir, struct why *why);

@@ -13,6 +13,8 @@
 
 enum { RETRY_MS = 20, HOST_ROOM = 64, LENGTH_BYTES = 2 };
 enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4 };
+/* Not vpcd's: the rig's reader asks for what is typed on its PIN pad. */
+enum { CONTROL_DIGITS = 0x80 };
 
 struct link {
 	union {
@@ -186,6 +188,9 @@ static bool take_message(struct link *l, struct hand *h, struct span m)
 		return true;
 	case CONTROL_ATR:
 		return send_message(l, card_atr(hand_card(h)));
+	case CONTROL_DIGITS:
+		hand_pad_ask(h);
+		return true;
 	case CONTROL_ON:
 	default:
 		return true;
@@ -221,6 +226,15 @@ static void answer(struct link *l, struct hand *h)
 		lose(l, h);
 }
 
+/* Sends what was typed on the PIN pad, if somebody asked and somebody typed. */
+static void type_digits(struct link *l, struct hand *h)
+{
+	AUTO(blob) struct blob digits = { 0 };
+
+	if (l->fd >= 0 && hand_pad_take(h, &digits) && !send_message(l, blob_span(&digits)))
+		lose(l, h);
+}
+
 static void follow(struct link *l, struct hand *h)
 {
 	bool moved = l->pulls_seen != hand_pulls(h);
@@ -245,6 +259,7 @@ int link_prepare(struct link *l, struct hand *h, struct pollfd *ret_poll)
 {
 	follow(l, h);
 	answer(l, h);
+	type_digits(l, h);
 	*ret_poll = (struct pollfd){ .fd = l->fd, .events = l->connecting ? POLLOUT : POLLIN };
 	if (l->fd < 0)
 		return hand_in(h) ? wait_until(l->next_try) : -1;

@@ -183,6 +183,18 @@ static bool say_swapat(struct call *c)
 		(struct trigger){ (int)ins, (unsigned)n, ACT_SWAP, is_done(c, 4), 0, c->words[3] });
 }
 
+/* type DIGITS · type (alone: the cancel key) */
+static bool say_type(struct call *c)
+{
+	const char *digits = c->n > 1 ? c->words[1] : "";
+
+	if (strlen(digits) > PAD_DIGITS_MAX || strspn(digits, "0123456789") != strlen(digits))
+		return why_set(&c->why, "type: not at most %d digits", PAD_DIGITS_MAX);
+	strcpy(c->hand->pad_digits, digits);
+	c->hand->pad_typed = true;
+	return true;
+}
+
 static bool say_count(struct call *c)
 {
 	snprintf(c->value, sizeof c->value, "%u", c->hand->count);
@@ -232,8 +244,8 @@ static bool say_status(struct call *c)
 {
 	struct hand *h = c->hand;
 
-	snprintf(c->value, sizeof c->value, "%s%s tries=%u pin=%s card=%s", h->in ? "in" : "out",
-		h->mute ? " mute" : "", card_tries(hand_card(h)),
+	snprintf(c->value, sizeof c->value, "%s%s%s tries=%u pin=%s card=%s", h->in ? "in" : "out",
+		h->mute ? " mute" : "", h->pad_asks ? " asks" : "", card_tries(hand_card(h)),
 		card_is_verified(hand_card(h)) ? "verified" : "unverified", h->now->path);
 	return true;
 }
@@ -276,6 +288,7 @@ static const struct word {
 	{ "verifies", 0, 0, say_verifies },
 	{ "resets", 0, 0, say_resets },
 	{ "log", 1, 2, say_log },
+	{ "type", 0, 1, say_type },
 	{ "status", 0, 0, say_status },
 	{ "quit", 0, 0, say_quit },
 };
