@@ -1,1 +1,40 @@
-# daemon/ca: what this folder builds, tests and installs.
+# daemon/ca: derivd-ca. All but main is a library, so that tests run its operations without sockets.
+noinst_LIBRARIES += daemon/ca/libca.a
+daemon_ca_libca_a_SOURCES = \
+	daemon/ca/state.h daemon/ca/state.c \
+	daemon/ca/settings.h daemon/ca/settings_part.h daemon/ca/settings.c daemon/ca/settings_anchor.c \
+	daemon/ca/settings_profile.c \
+	daemon/ca/profile.h daemon/ca/profile.c \
+	daemon/ca/template.h daemon/ca/template.c \
+	daemon/ca/names.h daemon/ca/names.c \
+	daemon/ca/der.h daemon/ca/der.c daemon/ca/oid.h \
+	daemon/ca/issuer.h daemon/ca/issuer.c \
+	daemon/ca/build.h daemon/ca/build_part.h daemon/ca/build.c daemon/ca/build_own.c \
+	daemon/ca/keys.h daemon/ca/keys.c \
+	daemon/ca/nonce.h daemon/ca/nonce.c \
+	daemon/ca/ledger.h daemon/ca/ledger_part.h daemon/ca/ledger_table.def daemon/ca/ledger.c \
+	daemon/ca/ledger_schema.c daemon/ca/ledger_rows.c daemon/ca/ledger_verify.c \
+	daemon/ca/entry.h daemon/ca/entry_issue.c daemon/ca/entry_device.c daemon/ca/entry_ca.c \
+	daemon/ca/ca.h daemon/ca/ca.c daemon/ca/local.c \
+	daemon/ca/crl_store.h daemon/ca/crl_store.c \
+	daemon/ca/revocation.h daemon/ca/revocation.c \
+	daemon/ca/eligible.h daemon/ca/eligible.c daemon/ca/identify.c \
+	daemon/ca/card.h daemon/ca/card.c \
+	daemon/ca/crl_build.h daemon/ca/crl_build.c \
+	daemon/ca/crl_publish.h daemon/ca/crl_publish.c \
+	daemon/ca/payload_fill.h daemon/ca/payload_fill.c \
+	daemon/ca/grant.h daemon/ca/grant.c \
+	daemon/ca/op.h daemon/ca/op_part.h daemon/ca/op_part.c \
+	daemon/ca/op_assess.c daemon/ca/op_prepare.c daemon/ca/op_verify.c daemon/ca/op_make.c \
+	daemon/ca/op_certify.c daemon/ca/op_item.c daemon/ca/op_revoke.c daemon/ca/op_crl.c daemon/ca/op_status.c \
+	daemon/ca/init.h daemon/ca/init_part.h daemon/ca/init.c daemon/ca/init_keys.c daemon/ca/init_read.c \
+	daemon/ca/init_config.c \
+	daemon/ca/command.h daemon/ca/command_crl.c daemon/ca/check.c daemon/ca/serve.c
+CA_CFLAGS = $(PROTO_CFLAGS) $(CONFUSE_CFLAGS) $(SQLITE_CFLAGS)
+CA_LIBS = daemon/ca/libca.a $(EVIDENCE_LIBS) $(SQLITE_LIBS)
+daemon_ca_libca_a_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)
+
+pkglibexec_PROGRAMS += daemon/ca/derivd-ca
+daemon_ca_derivd_ca_SOURCES = daemon/ca/main.c
+daemon_ca_derivd_ca_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)
+daemon_ca_derivd_ca_LDADD = $(CA_LIBS)

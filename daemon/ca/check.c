@@ -1,0 +1,164 @@
+/* check.c: derivd-ca check: what is wrong here, and what to do about it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "daemon/ca/ca.h"
+#include "daemon/ca/command.h"
+#include "daemon/ca/state.h"
+#include "evidence/cert.h"
+#include "proto/kind.h"
+
+#define SOON_MS (INT64_C(30) * 86400 * 1000)
+
+struct tally {
+	unsigned int bad;
+	unsigned int warnings;
+};
+
+static void good(const char *what, const char *detail)
+{
+	printf("ok       %s%s%s\n", what, *detail ? ": " : "", detail);
+}
+
+static void warn(struct tally *t, const char *what, const char *remedy)
+{
+	printf("warning  %s\n         %s\n", what, remedy);
+	t->warnings++;
+}
+
+static void bad(struct tally *t, struct err *take_e)
+{
+	const char *remedy = kind_remedy(err_get_kind(take_e));
+
+	printf("BAD      %s\n", err_get_text(take_e));
+	if (*remedy && !err_is(take_e, &ERR_CA_MISCONFIGURED))
+		printf("         %s\n", remedy);
+	err_free(take_e);
+	t->bad++;
+}
+
+static void result(struct tally *t, const char *what, struct err *take_e)
+{
+	if (take_e)
+		bad(t, take_e);
+	else
+		good(what, "");
+}
+
+static struct err *check_signing_keys(struct state *s)
+{
+	AUTO(buf) struct buf *delivery = NULL;
+	AUTO(buf) struct buf *receipt = NULL;
+	uint8_t mac[SHA256_LEN];
+
+	TRY(state_sign_delivery(s, "derivd check", BYTES("", 0), &delivery));
+	TRY(state_sign_receipt(s, "derivd check", BYTES("", 0), &receipt));
+	return keys_serial_mac(s->keys, "derivd check", NULL, 0, mac);
+}
+
+/* One that ends soon or has ended. */
+static void check_end(struct tally *t, const char *what, const X509 *cert, const char *remedy)
+{
+	int64_t now = clock_real_ms(), end = cert_not_after_ms(cert);
+	AUTO_MEM char *when = text_ago(end, now);
+	AUTO_MEM char *line = xasprintf("%s: it ends %s", what, when);
+
+	if (end < now)
+		bad(t, err_new(&ERR_CA_MISCONFIGURED, "%s: it has ended; %s", what, remedy));
+	else if (end - now < SOON_MS)
+		warn(t, line, remedy);
+	else
+		good(what, when);
+}
+
+static void check_settings(struct tally *t, const struct state *s)
+{
+	const struct settings *c = s->settings;
+
+	for (size_t i = 0; i < c->n_anchors; i++) {
+		AUTO_MEM char *what = xasprintf("anchor \"%s\"", c->anchors[i]->name);
+		check_end(t, what, c->anchors[i]->certificate, "name its successor in ca.conf");
+	}
+	if (!c->n_anchors)
+		warn(t, "ca.conf has no anchor: no card is accepted",
+			"Add a section anchor, see ca.conf(5).");
+	for (size_t i = 0; i < c->n_profiles; i++)
+		good("profile", c->profiles[i]->name);
+	if (!c->n_profiles)
+		warn(t, "ca.conf has no profile: nothing can be issued",
+			"Add a section profile, see ca.conf(5).");
+	for (size_t i = 0; i < c->n_escrow; i++)
+		check_end(t, "escrow certificate", c->escrow[i], "give a new one in ca.conf");
+	if (!c->history)
+		warn(t, "ca.conf names no history certificate",
+			"Older mail cannot be handed to a holder's next device.");
+	for (size_t i = 0; i < c->n_apps; i++)
+		good("app", c->apps[i]->name);
+}
+
+static void check_log(struct tally *t, struct state *s)
+{
+	uint64_t rows;
+	struct err *e = ledger_verify(s->ledger, &rows);
+	AUTO_MEM char *detail = xasprintf("%llu rows hold together", (unsigned long long)rows);
+	struct entry_crl crl;
+
+	if (e)
+		bad(t, e);
+	else
+		good("log", detail);
+	e = entry_crl_newest(s->ledger, s->issuer->key_id, &crl);
+	if (e)
+		bad(t, e);
+	else if (crl.next_update_ms < clock_real_ms())
+		bad(t, err_new(&ERR_CA_MISCONFIGURED, "the CRL is out of date: run derivd-ca crl, "
+						      "and look why derivd does not"));
+}
+
+static void check_ceremony(struct tally *t)
+{
+	AUTO_MEM char *dir = proc_state_path("ca", "ceremony");
+	AUTO_MEM char *line = xasprintf("%s is still here", dir);
+
+	if (access(dir, F_OK) == 0)
+		warn(t, line,
+			"Move root.key offline and history.key to derivd-history, then remove the "
+			"directory.");
+}
+
+static void check_all(struct tally *t)
+{
+	AUTO(state) struct state *s = NULL;
+	struct err *e = state_open(&s);
+
+	if (e) {
+		bad(t, e);
+		return;
+	}
+	good("ca.conf and deployment.conf", "");
+	result(t, "delivery, receipt and serial keys", check_signing_keys(s));
+	result(t, "back end", s->backend->check(s));
+	check_end(t, "issuing certificate", s->issuer->cert, "make a successor");
+	check_settings(t, s);
+	check_log(t, s);
+	check_ceremony(t);
+}
+
+struct err *command_check(int argc, char **argv)
+{
+	struct tally t = { 0 };
+
+	(void)argv;
+	if (argc != 1)
+		return err_new(&ERR_CONFIG, "check takes no arguments");
+	TRY(command_become_owner());
+	check_all(&t);
+	if (t.bad)
+		return err_new(&ERR_CA_MISCONFIGURED, "%u to mend", t.bad);
+	return NULL;
+}

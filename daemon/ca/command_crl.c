@@ -1,0 +1,95 @@
+/* command_crl.c: derivd-ca crl: the CRLs by hand. derivd's timer does it for the issuing CA. */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "daemon/ca/command.h"
+#include "daemon/ca/crl_publish.h"
+#include "daemon/ca/op.h"
+#include "proto/msg.h"
+
+#define KEY_FILE_MAX 16384
+
+struct err *command_become_owner(void)
+{
+	AUTO_MEM char *path = proc_state_path("ca", "log.db");
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) != 0 || st.st_uid == 0)
+		return NULL;
+	if (setgroups(0, NULL) != 0 || setgid(st.st_gid) != 0 || setuid(st.st_uid) != 0)
+		return err_errno(errno, "becoming the owner of %s", path);
+	return NULL;
+}
+
+static struct err *publish(bool force)
+{
+	AUTO(state) struct state *s = NULL;
+	AUTO_MSG Ca__CrlPublished *m = NULL;
+	Ca__Crl request = CA__CRL__INIT;
+
+	TRY(command_become_owner());
+	TRY(state_open(&s));
+	request.force = force;
+	TRY(op_crl(s, &request, &m));
+	AUTO_MEM char *next = text_time(m->next_update_ms);
+	printf("CRL %llu, valid until %s\n", (unsigned long long)m->number, next);
+	return NULL;
+}
+
+/* Read while we are still root: the key comes from offline media. */
+static struct err *read_key(const char *path, EVP_PKEY **ret_key)
+{
+	AUTO(buf) struct buf *content = NULL;
+
+	TRY(io_read_file(path, KEY_FILE_MAX, &content));
+	BIO *bio = BIO_new_mem_buf(buf_data(content), (int)buf_len(content));
+	*ret_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	return *ret_key ? NULL : sig_openssl_error(&ERR_CONFIG, "%s: no private key in PEM", path);
+}
+
+static struct err *publish_root(const char *path)
+{
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	AUTO(state) struct state *s = NULL;
+
+	TRY(read_key(path, &key));
+	TRY(command_become_owner());
+	TRY(state_open(&s));
+	struct bytes root = buf_bytes(s->issuer->chain[s->issuer->n_chain - 1]);
+	TRY(crl_publish_empty(s->ledger, root, key, ROOT_CRL_MS, "public/root.crl"));
+	printf("The root's CRL is published.\n");
+	return NULL;
+}
+
+struct err *command_crl(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "root", required_argument, NULL, 'r' },
+		{ 0 },
+	};
+	const char *root = NULL;
+	bool force = false;
+
+	for (int c = getopt_long(argc, argv, "", options, NULL); c != -1;
+		c = getopt_long(argc, argv, "", options, NULL)) {
+		if (c != 'f' && c != 'r')
+			return err_new(&ERR_CONFIG, "see derivd-ca --help");
+		force |= c == 'f';
+		if (c == 'r')
+			root = optarg;
+	}
+	if (optind != argc)
+		return err_new(&ERR_CONFIG, "crl: \"%s\" is no option", argv[optind]);
+	return root ? publish_root(root) : publish(force);
+}

@@ -1,0 +1,32 @@
+/*
+ * eligible.h: does a certificate count as a card's authentication certificate, and whom does it identify? Rules of ca.conf
+ * on top of rules that nothing can switch off. Default deny.
+ */
+#ifndef DERIVD_DAEMON_CA_ELIGIBLE_H
+#define DERIVD_DAEMON_CA_ELIGIBLE_H
+
+#include "daemon/ca/state.h"
+#include "evidence/path.h"
+
+/*
+ * May this certificate's key sign an intent? It must be no CA's, be for digital signatures, have one of the anchor's
+ * purposes (by default clientAuth or smartcardLogon), be none of a card-authentication key (9E), no derived one, have a
+ * key that can sign an intent, and no issuer of ours may stand in its path (compared by key). ERR_CERT_NOT_ELIGIBLE.
+ */
+MUST_CHECK struct err *eligible_to_sign(
+	const struct state *s, const struct anchor *anchor, X509 *cert, const struct path *path);
+/* The same without purpose and algorithm: for certificates that only add facts. ERR_CERT_NOT_ELIGIBLE. */
+MUST_CHECK struct err *eligible_at_all(const struct state *s, X509 *cert, const struct path *path);
+/*
+ * serial: the card's own id as derivd-card reported it, in hexadecimal or as a UUID, perhaps empty. When it is a UUID and
+ * the certificate names UUIDs, one of them must be equal (STANDARDS D-15). ERR_CERT_NOT_ELIGIBLE.
+ */
+MUST_CHECK struct err *eligible_serial(const X509 *cert, const char *serial);
+
+/* Adds FACT_ID_TYPE, FACT_ID and FACT_ANCHOR by the anchor's list. ERR_CERT_NOT_ELIGIBLE when nothing identifies. */
+MUST_CHECK struct err *eligible_identify(
+	const struct anchor *anchor, const X509 *cert, struct facts *facts);
+/* The last four digits of the holder's number, "" when there is none; the caller frees. */
+char *eligible_last_four(const struct facts *facts);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * ledger.h: derivd-ca's own log: one SQLite file (WAL, synchronous FULL), written by several processes at once. Every
+ * row of any table is also a row of one hash chain: its body is the canonical encoding of the table's columns, its hash
+ * is over the hash before, so nothing can be changed, taken out or put in between without a trace. Rows are never
+ * updated. Large pieces (evidence, sealed copies, CRLs) lie in a table by their digest, which is what the chain holds,
+ * so that a sealed copy can be removed for good and the chain still verifies.
+ *
+ * BEGIN IMMEDIATE decides every race: whoever writes looks again inside the transaction. Nothing is answered before
+ * ledger_commit has returned.
+ *
+ * Errors of every function: ERR_STORE_FULL (nothing was done), ERR_STORE, ERR_BUSY (another process holds the file for
+ * too long).
+ */
+#ifndef DERIVD_DAEMON_CA_LEDGER_H
+#define DERIVD_DAEMON_CA_LEDGER_H
+
+#include <sqlite3.h>
+
+#include "base/buf.h"
+#include "proto/sig.h"
+
+struct ledger;
+
+/* Makes the file; it must not be there (ERR_CONFIG). */
+MUST_CHECK struct err *ledger_create(const char *path, struct ledger **ret_ledger);
+/* Opens it and brings it up to this release's form. ERR_NOTFOUND, ERR_STORE_NEWER. */
+MUST_CHECK struct err *ledger_open(const char *path, struct ledger **ret_ledger);
+void ledger_free(struct ledger *l);
+DEFINE_AUTO(ledger, struct ledger *, ledger_free);
+
+/*
+ * A transaction that writes. now: the time of its rows. ERR_CLOCK_BEHIND when the clock stands before the newest row,
+ * unless any_clock: then the newest row's time is taken, for what must not wait (revocations).
+ */
+struct ledger_tx;
+MUST_CHECK struct err *ledger_begin(struct ledger *l, bool any_clock, struct ledger_tx **ret_tx);
+int64_t ledger_now(const struct ledger_tx *tx);
+struct ledger *ledger_of(const struct ledger_tx *tx);
+MUST_CHECK struct err *ledger_commit(struct ledger_tx *take_tx);
+/* Takes everything back; what an unfinished transaction gets when its scope ends. */
+void ledger_rollback(struct ledger_tx *tx);
+DEFINE_AUTO(ledger_tx, struct ledger_tx *, ledger_rollback);
+
+/* Tables of the ledger; the numbers are in the chain and never change. ledger_table.def says their columns. */
+enum ledger_kind {
+#define TABLE(number, NAME, name, columns) LEDGER_##NAME = number,
+#include "daemon/ca/ledger_table.def"
+#undef TABLE
+};
+
+/* The value of a column. */
+struct ledger_value {
+	bool is_number;
+	int64_t number; /* not negative */
+	struct bytes bytes;
+};
+#define LEDGER_BYTES(b) ((struct ledger_value){ .bytes = (b) })
+#define LEDGER_HASH(h) ((struct ledger_value){ .bytes = BYTES((h), SHA256_LEN) })
+#define LEDGER_NUMBER(n) ((struct ledger_value){ .is_number = true, .number = (int64_t)(n) })
+
+/*
+ * Appends a row to the chain and to its table, values in the order of the columns. *ret_exists instead of an error when
+ * a unique column has that value already (nothing was written then).
+ */
+MUST_CHECK struct err *ledger_append(struct ledger_tx *tx, enum ledger_kind kind,
+	const struct ledger_value *values, size_t n, bool *ret_exists);
+/* Stores a large piece (one that is there already is fine); digest: its SHA-256. */
+MUST_CHECK struct err *ledger_put_blob(
+	struct ledger_tx *tx, struct bytes data, uint8_t ret_digest[static SHA256_LEN]);
+/* *ret_data is NULL when it was removed or never there. */
+MUST_CHECK struct err *ledger_get_blob(
+	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_data);
+/* Removes large pieces by a DELETE on the table blob; what they held is overwritten in the file. */
+MUST_CHECK struct err *ledger_delete_blobs(
+	struct ledger_tx *tx, const char *sql, const struct ledger_value *values, size_t n);
+MUST_CHECK struct err *ledger_remove_blob(
+	struct ledger_tx *tx, const uint8_t digest[static SHA256_LEN]);
+
+/* A query. sql must be a constant: its compiled form is kept by its address. */
+struct ledger_rows;
+MUST_CHECK struct err *ledger_query(struct ledger *l, const char *sql,
+	const struct ledger_value *values, size_t n, struct ledger_rows **ret_rows);
+/* *ret_row is false after the last. */
+MUST_CHECK struct err *ledger_next(struct ledger_rows *rows, bool *ret_row);
+/* Columns of the present row, lent until the next call; NULL reads as 0 and as no bytes. */
+int64_t ledger_number(const struct ledger_rows *rows, int column);
+struct bytes ledger_bytes(const struct ledger_rows *rows, int column);
+/* ERR_STORE unless the column has exactly that length. */
+MUST_CHECK struct err *ledger_fixed(
+	const struct ledger_rows *rows, int column, uint8_t *ret_bytes, size_t len);
+void ledger_rows_free(struct ledger_rows *rows);
+DEFINE_AUTO(ledger_rows, struct ledger_rows *, ledger_rows_free);
+
+/* The end of the chain: number, hash and time of the newest row (0, zeros, 0 when there is none). */
+MUST_CHECK struct err *ledger_head(struct ledger *l, uint64_t *ret_row,
+	uint8_t ret_hash[static SHA256_LEN], int64_t *ret_time_ms);
+/*
+ * Walks the whole chain, and compares every table and every large piece with it. ERR_STORE says what does not fit and
+ * in which row. *ret_rows: how many rows hold together up to there.
+ */
+MUST_CHECK struct err *ledger_verify(struct ledger *l, uint64_t *ret_rows);
+
+#endif

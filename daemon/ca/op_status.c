@@ -1,0 +1,137 @@
+/* op_status.c: what the log and the issuer say of themselves, and the audit heads that came with requests. */
+#include <string.h>
+
+#include "daemon/ca/op_part.h"
+#include "evidence/cert.h"
+
+#define HEADS_PAGE 256
+
+static struct err *count(struct state *s, const char *sql, uint64_t *ret_n)
+{
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+	bool found;
+
+	TRY(ledger_query(s->ledger, sql, NULL, 0, &rows));
+	TRY(ledger_next(rows, &found));
+	*ret_n = found ? (uint64_t)ledger_number(rows, 0) : 0;
+	return NULL;
+}
+
+/* *ret_found is false while no audit head has come. */
+static struct err *newest_head(struct state *s, struct entry_audit *ret_audit, bool *ret_found)
+{
+	static const char sql[] = "SELECT audit_sequence, audit_hash FROM head ORDER BY "
+				  "audit_sequence DESC, row DESC LIMIT 1";
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+
+	TRY(ledger_query(s->ledger, sql, NULL, 0, &rows));
+	TRY(ledger_next(rows, ret_found));
+	if (!*ret_found)
+		return NULL;
+	ret_audit->sequence = (uint64_t)ledger_number(rows, 0);
+	return ledger_fixed(rows, 1, ret_audit->hash, SHA256_LEN);
+}
+
+static struct err *fill_log(struct state *s, Ca__CaStatus *m, uint8_t head[static SHA256_LEN])
+{
+	static const char certificates[] = "SELECT count(*) FROM certificate";
+	static const char revoked[] = "SELECT count(*) FROM revoked";
+	struct entry_crl crl;
+
+	TRY(ledger_head(s->ledger, &m->log_rows, head, &m->newest_ms));
+	m->log_head = pb_lend(BYTES(head, SHA256_LEN));
+	TRY(count(s, certificates, &m->certificates));
+	TRY(count(s, revoked, &m->revoked));
+	TRY(entry_crl_newest(s->ledger, s->issuer->key_id, &crl));
+	m->crl_next_update_ms = crl.next_update_ms;
+	return NULL;
+}
+
+struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
+{
+	AUTO_MEM char *subject = cert_subject(s->issuer->cert);
+	Ca__CaStatus m = CA__CA_STATUS__INIT;
+	Common__AuditHead audit = COMMON__AUDIT_HEAD__INIT;
+	ProtobufCBinaryData chain[ISSUER_CHAIN_MAX];
+	struct entry_audit newest;
+	uint8_t head[SHA256_LEN];
+	bool found;
+
+	(void)q;
+	m.issuer = subject;
+	m.issuer_key_id = pb_lend(BYTES(s->issuer->key_id, SHA256_LEN));
+	m.issuer_not_after_ms = s->issuer->not_after_ms;
+	TRY(fill_log(s, &m, head));
+	TRY(newest_head(s, &newest, &found));
+	if (found) {
+		audit.sequence = newest.sequence;
+		audit.hash = pb_lend(BYTES(newest.hash, SHA256_LEN));
+		m.audit = &audit;
+	}
+	for (size_t i = 0; i < s->issuer->n_chain; i++)
+		chain[i] = pb_lend(buf_bytes(s->issuer->chain[i]));
+	m.chain = chain;
+	m.n_chain = s->issuer->n_chain;
+	*ret = msg_dup(&m.base);
+	return NULL;
+}
+
+/* A page of heads, in memory that the message lends from. */
+struct page {
+	size_t n;
+	Ca__Head heads[HEADS_PAGE];
+	Ca__Head *pointers[HEADS_PAGE];
+	Common__AuditHead audits[HEADS_PAGE];
+	uint8_t hashes[HEADS_PAGE][SHA256_LEN];
+};
+
+static struct err *add_head(const struct ledger_rows *rows, struct page *p)
+{
+	size_t i = p->n;
+
+	TRY(ledger_fixed(rows, 2, p->hashes[i], SHA256_LEN));
+	ca__head__init(&p->heads[i]);
+	common__audit_head__init(&p->audits[i]);
+	p->audits[i].sequence = (uint64_t)ledger_number(rows, 1);
+	p->audits[i].hash = pb_lend(BYTES(p->hashes[i], SHA256_LEN));
+	p->heads[i].row = (uint64_t)ledger_number(rows, 0);
+	p->heads[i].audit = &p->audits[i];
+	p->heads[i].when_ms = ledger_number(rows, 3);
+	p->pointers[i] = &p->heads[i];
+	p->n++;
+	return NULL;
+}
+
+static struct err *read_page(struct state *s, uint64_t after, struct page *p, bool *ret_more)
+{
+	static const char sql[] =
+		"SELECT head.row, audit_sequence, audit_hash, chain.time_ms FROM head"
+		" JOIN chain ON chain.row = head.row WHERE head.row > ? ORDER BY head.row LIMIT ?";
+	const struct ledger_value values[] = { LEDGER_NUMBER(after),
+		LEDGER_NUMBER(HEADS_PAGE + 1) };
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+
+	TRY(ledger_query(s->ledger, sql, values, ARRAY_LEN(values), &rows));
+	for (;;) {
+		TRY(ledger_next(rows, ret_more));
+		if (!*ret_more || p->n == HEADS_PAGE)
+			return NULL;
+		TRY(add_head(rows, p));
+	}
+}
+
+struct err *op_heads(struct state *s, const Ca__Heads *q, Ca__HeadPage **ret)
+{
+	AUTO_MEM struct page *p = xcalloc(1, sizeof(*p));
+	Ca__HeadPage m = CA__HEAD_PAGE__INIT;
+	bool more;
+
+	if (q->after > INT64_MAX)
+		return err_new(&ERR_PROTOCOL, "a row number that no log reaches");
+	TRY(read_page(s, q->after, p, &more));
+	m.heads = p->pointers;
+	m.n_heads = p->n;
+	m.next = more ? p->heads[p->n - 1].row : 0;
+	*ret = msg_dup(&m.base);
+	return NULL;
+}

@@ -1,0 +1,347 @@
+/* revocation.c: try with what is at hand, fetch what is missing, try again. */
+#include "daemon/ca/revocation.h"
+
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "base/url.h"
+#include "daemon/ca/crl_store.h"
+#include "evidence/cert.h"
+#include "proto/courier.pb-c.h"
+#include "proto/kind.h"
+#include "proto/peer.h"
+
+#define ROUNDS_MAX 4
+#define FETCH_MS 5000
+/* After a failed fetch, no other of the same URL for so long: a dead server must not cost everybody five seconds. */
+#define QUIET_MS 30000
+#define FAILED_MAX 64
+#define URLS_MAX 8
+
+struct failed {
+	char *url;
+	int64_t when_ms; /* boot time */
+};
+
+struct revocation {
+	const struct settings *settings;
+	struct crl_store *store;
+	struct peer *courier;
+	size_t next_failed;
+	struct failed failed[FAILED_MAX];
+};
+
+/* One question: the CRLs for it, and what went wrong with URLs. */
+struct inquiry {
+	struct revocation *r;
+	const struct anchor *anchor;
+	int64_t now_ms;
+	STACK_OF(X509_CRL) *crls; /* holds references: the store may read a file again */
+	struct buf *troubles;
+};
+
+struct revocation *revocation_new(const struct settings *settings)
+{
+	struct revocation *r = xcalloc(1, sizeof(*r));
+
+	r->settings = settings;
+	r->store = crl_store_new();
+	return r;
+}
+
+void revocation_free(struct revocation *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < FAILED_MAX; i++)
+		free(r->failed[i].url);
+	peer_free(r->courier);
+	crl_store_free(r->store);
+	free(r);
+}
+
+static void add_trouble(struct inquiry *q, const char *what, struct err *take_e)
+{
+	buf_addf(q->troubles, "%s%s: %s", buf_len(q->troubles) ? "; " : "", what,
+		err_get_text(take_e));
+	err_free(take_e);
+}
+
+static bool has_crl(const struct inquiry *q, const X509_CRL *crl)
+{
+	for (int i = 0; i < sk_X509_CRL_num(q->crls); i++)
+		if (sk_X509_CRL_value(q->crls, i) == crl)
+			return true;
+	return false;
+}
+
+static void add_crl(struct inquiry *q, X509_CRL *crl)
+{
+	if (!X509_CRL_up_ref(crl) || !sk_X509_CRL_push(q->crls, crl))
+		err_abort("no memory for CRLs");
+}
+
+/* The administrator's files. One that is missing or stale is as good as none; the text will say so. */
+static void add_files(struct inquiry *q)
+{
+	for (size_t i = 0; i < q->anchor->crl_files.n; i++) {
+		const char *path = q->anchor->crl_files.v[i];
+		X509_CRL *crl;
+		int64_t age;
+		struct err *e = crl_store_file(q->r->store, path, q->now_ms, &crl, &age);
+		if (!e && !crl_is_current(crl, q->now_ms))
+			e = err_new(&ERR_REVOCATION_UNKNOWN, "not current");
+		if (e)
+			add_trouble(q, path, e);
+		else if (!has_crl(q, crl))
+			add_crl(q, crl);
+	}
+}
+
+static bool failed_lately(const struct revocation *r, const char *url)
+{
+	for (size_t i = 0; i < FAILED_MAX; i++)
+		if (r->failed[i].url && strcmp(r->failed[i].url, url) == 0)
+			return clock_boot_ms() - r->failed[i].when_ms < QUIET_MS;
+	return false;
+}
+
+static void note_failure(struct revocation *r, const char *url)
+{
+	size_t at = 0;
+
+	while (at < FAILED_MAX && !(r->failed[at].url && strcmp(r->failed[at].url, url) == 0))
+		at++;
+	if (at == FAILED_MAX)
+		at = r->next_failed++ % FAILED_MAX;
+	free(r->failed[at].url);
+	r->failed[at].url = xstrdup(url);
+	r->failed[at].when_ms = clock_boot_ms();
+}
+
+static struct err *call_courier(
+	struct revocation *r, const char *url, Courier__Fetched **ret_fetched)
+{
+	AUTO_MEM char *path = proc_runtime_path("courier.sock");
+	AUTO_MEM char *copy = xstrdup(url);
+	char accept[] = "application/pkix-crl, */*";
+	Courier__Fetch fetch = COURIER__FETCH__INIT;
+
+	fetch.url = copy;
+	fetch.max_bytes = CRL_MAX;
+	fetch.timeout_ms = FETCH_MS;
+	fetch.accept = accept;
+	if (!r->courier)
+		TRY(peer_connect(path, LINK_COURIER, "derivd-ca", &r->courier));
+	struct err *e = peer_call(r->courier, MSG_COURIER_FETCH, &fetch, MSG_COURIER_FETCHED,
+		FETCH_MS + 1000, ret_fetched);
+	/* An answer of the courier's leaves the connection good; anything else does not. */
+	if (e && !err_is(e, &ERR_COURIER)) {
+		peer_free(r->courier);
+		r->courier = NULL;
+	}
+	return e;
+}
+
+/* Signed by a certificate that this anchor's configuration knows: whoever is on the wire cannot fill the cache. */
+static bool is_signed(const struct inquiry *q, X509_CRL *crl)
+{
+	STACK_OF(X509) *stacks[] = { q->anchor->stack, q->anchor->intermediates };
+	bool good = false;
+
+	for (size_t k = 0; k < ARRAY_LEN(stacks) && !good; k++)
+		for (int i = 0; i < sk_X509_num(stacks[k]) && !good; i++) {
+			X509 *cert = sk_X509_value(stacks[k], i);
+			EVP_PKEY *key = X509_get0_pubkey(cert);
+			good = X509_NAME_cmp(X509_get_subject_name(cert),
+				       X509_CRL_get_issuer(crl)) == 0 &&
+			       key && X509_CRL_verify(crl, key) == 1;
+		}
+	return good;
+}
+
+/* A replayed CRL could still be current, and lack the newest revocations. */
+static bool is_older(const X509_CRL *a, const X509_CRL *b)
+{
+	int days = 0, seconds = 0;
+
+	if (ASN1_TIME_diff(
+		    &days, &seconds, X509_CRL_get0_lastUpdate(b), X509_CRL_get0_lastUpdate(a)) != 1)
+		return true;
+	return days < 0 || seconds < 0;
+}
+
+static struct err *check_fetched(struct inquiry *q, struct bytes body, const X509_CRL *held)
+{
+	AUTO(crl) X509_CRL *crl = NULL;
+
+	TRY(crl_parse(body, &crl));
+	if (!is_signed(q, crl))
+		return err_new(
+			&ERR_REVOCATION_UNKNOWN, "what came is not signed by a CA of this anchor");
+	if (!crl_is_current(crl, q->now_ms))
+		return err_new(&ERR_REVOCATION_UNKNOWN, "what came is out of date");
+	if (held && is_older(crl, held))
+		return err_new(&ERR_REVOCATION_UNKNOWN, "what came is older than what was there");
+	return NULL;
+}
+
+static struct err *fetch(struct inquiry *q, const char *url, const char *path, const X509_CRL *held)
+{
+	AUTO_MSG Courier__Fetched *fetched = NULL;
+
+	if (failed_lately(q->r, url))
+		return err_new(&ERR_REVOCATION_UNKNOWN, "could not be fetched a moment ago");
+	struct err *e = call_courier(q->r, url, &fetched);
+	if (!e)
+		e = check_fetched(q, pb_bytes(fetched->body), held);
+	if (!e)
+		e = io_write_file(path, pb_bytes(fetched->body), 0600);
+	if (e)
+		note_failure(q->r, url);
+	return e;
+}
+
+/* The CRL of a URL: from the cache while it is fresh, else fetched; at worst what is cached and not yet out of date. */
+static struct err *obtain(struct inquiry *q, const char *url, X509_CRL **ret_crl)
+{
+	AUTO_MEM char *path = crl_store_path(url);
+	AUTO(err) struct err *cached = NULL;
+	X509_CRL *crl = NULL;
+	int64_t age = 0;
+
+	cached = crl_store_file(q->r->store, path, q->now_ms, &crl, &age);
+	bool current = !cached && crl_is_current(crl, q->now_ms);
+	if (current && age >= 0 && age < (int64_t)q->r->settings->crl_refresh_ms) {
+		*ret_crl = crl;
+		return NULL;
+	}
+	struct err *e = fetch(q, url, path, cached ? NULL : crl);
+	if (e && current) {
+		log_warning("%s: the cached CRL is used on: %s", url, err_get_text(e));
+		err_free(e);
+		*ret_crl = crl;
+		return NULL;
+	}
+	TRY(e);
+	return crl_store_file(q->r->store, path, q->now_ms, ret_crl, &age);
+}
+
+/* One URL; *progress when it brought a CRL that was not there before. */
+static void try_url(struct inquiry *q, const char *text, bool *progress)
+{
+	AUTO(url) struct url *url = NULL;
+	X509_CRL *crl = NULL;
+	struct err *e = url_parse(text, &url);
+
+	if (!e && !url_matches(url, (const char *const *)q->r->settings->fetch_allow.v))
+		e = err_new(&ERR_DENIED, "not admitted by fetch-allow in ca.conf");
+	if (!e)
+		e = obtain(q, url->text, &crl);
+	if (e) {
+		AUTO_MEM char *shown = text_safe(BYTES(text, strlen(text)));
+		add_trouble(q, shown, e);
+		return;
+	}
+	if (has_crl(q, crl))
+		return;
+	add_crl(q, crl);
+	*progress = true;
+}
+
+/* The URI of a distribution point, NULL when it has none for us. Complete CRLs only. */
+static char *point_url(const DIST_POINT *point)
+{
+	if (point->reasons || !point->distpoint || point->distpoint->type != 0)
+		return NULL;
+	GENERAL_NAMES *names = point->distpoint->name.fullname;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_URI)
+			continue;
+		const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
+		struct bytes b = BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
+		if (b.len > URL_MAX || memchr(b.data, 0, b.len))
+			continue;
+		AUTO_MEM char *text = bytes_strdup(b);
+		if (strncasecmp(text, "http", 4) == 0)
+			return take(text);
+	}
+	return NULL;
+}
+
+static void try_certificate(struct inquiry *q, const X509 *cert, bool *progress)
+{
+	CRL_DIST_POINTS *points = X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
+	int n = sk_DIST_POINT_num(points), tried = 0;
+
+	for (int i = 0; i < n && tried < URLS_MAX; i++) {
+		AUTO_MEM char *url = point_url(sk_DIST_POINT_value(points, i));
+		if (!url)
+			continue;
+		bool got = false;
+		try_url(q, url, &got);
+		tried++;
+		*progress |= got;
+		if (got)
+			break; /* the others are other ways to the same */
+	}
+	if (!tried) {
+		AUTO_MEM char *subject = cert_subject(cert);
+		add_trouble(q, subject,
+			err_new(&ERR_REVOCATION_UNKNOWN,
+				"its certificate names no CRL on the web"));
+	}
+	CRL_DIST_POINTS_free(points);
+}
+
+static struct err *ask(struct inquiry *q, X509 *cert, struct path **ret_path)
+{
+	const struct path_params params = {
+		.time_ms = q->now_ms,
+		.anchors = q->anchor->stack,
+		.untrusted = q->anchor->intermediates,
+		.crls = q->crls,
+		.check_revocation = true,
+		.policies =
+			q->anchor->policies.n ? (const char *const *)q->anchor->policies.v : NULL,
+		.policy_optional = q->anchor->policies.n == 0,
+	};
+
+	for (int round = 0;; round++) {
+		struct err *e = path_build(cert, &params, ret_path);
+		bool progress = false;
+		if (!e || !err_is(e, &ERR_REVOCATION_UNKNOWN) || round == ROUNDS_MAX)
+			return e;
+		AUTO(x509_stack) STACK_OF(X509) *missing = path_missing_crls(&params, cert);
+		for (int i = 0; i < sk_X509_num(missing); i++)
+			try_certificate(q, sk_X509_value(missing, i), &progress);
+		if (!progress)
+			return e;
+		err_free(e);
+	}
+}
+
+struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
+	int64_t now_ms, struct path **ret_path)
+{
+	AUTO(buf) struct buf *troubles = buf_new();
+	struct inquiry q = { .r = r, .anchor = anchor, .now_ms = now_ms, .troubles = troubles };
+
+	q.crls = sk_X509_CRL_new_null();
+	if (!q.crls)
+		err_abort("no memory for CRLs");
+	add_files(&q);
+	struct err *e = ask(&q, cert, ret_path);
+	sk_X509_CRL_pop_free(q.crls, X509_CRL_free);
+	if (e && err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(troubles))
+		e = err_wrap(e, "%s", buf_str(troubles));
+	return e;
+}

@@ -1,0 +1,27 @@
+/*
+ * revocation.h: the path from a certificate to an anchor, with revocation data that is fetched where it is missing. CRLs
+ * come from the anchor's crl-files, from cache/ in the state directory and, when that does not do, through derivd-courier;
+ * URLs only from certificates in paths whose signatures hold, only those that fetch-allow admits. Nothing that is unsigned,
+ * older than what is there, or out of date gets into the cache. Fails closed.
+ */
+#ifndef DERIVD_DAEMON_CA_REVOCATION_H
+#define DERIVD_DAEMON_CA_REVOCATION_H
+
+#include "daemon/ca/settings.h"
+#include "evidence/path.h"
+
+struct revocation;
+
+/* settings outlives it. */
+struct revocation *revocation_new(const struct settings *settings);
+void revocation_free(struct revocation *r);
+DEFINE_AUTO(revocation, struct revocation *, revocation_free);
+
+/*
+ * A valid path from cert to this anchor at now_ms, no certificate of it revoked. The errors of path_build; the text of
+ * ERR_REVOCATION_UNKNOWN says which URLs were tried and what became of each.
+ */
+MUST_CHECK struct err *revocation_path(struct revocation *r, const struct anchor *anchor,
+	X509 *cert, int64_t now_ms, struct path **ret_path);
+
+#endif

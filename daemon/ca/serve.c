@@ -1,0 +1,124 @@
+/* serve.c: one connection, passed in by systemd (Accept=yes) or derivd-spawn: its operations. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "daemon/ca/command.h"
+#include "daemon/ca/op.h"
+#include "proto/kind.h"
+#include "proto/worker.h"
+
+/* An operation that takes longer is killed: a CRL fetch (5 s each) or an RSA key (4 s) fit in. */
+#define DEADLINE_S 60
+
+/* Refusals of assess carry a reason for each certificate, which a struct err cannot. */
+static struct err *reply_reasons(
+	struct worker *w, const struct card_reasons *reasons, struct err *take_e)
+{
+	AUTO(err) struct err *why = take_e;
+	AUTO_MSG Common__Error *m = kind_to_wire(why);
+	Common__Error full = *m;
+	Common__Reason rows[CARD_REASONS_MAX], *pointers[CARD_REASONS_MAX];
+	char *texts[CARD_REASONS_MAX];
+	char empty[] = "";
+
+	for (size_t i = 0; i < reasons->n; i++) {
+		common__reason__init(&rows[i]);
+		texts[i] = xstrdup(reasons->v[i].kind->name);
+		rows[i].kind = texts[i];
+		rows[i].subject = reasons->v[i].subject ? reasons->v[i].subject : empty;
+		rows[i].text = reasons->v[i].text;
+		pointers[i] = &rows[i];
+	}
+	full.reasons = pointers;
+	full.n_reasons = reasons->n;
+	log_info("assess refused: %s", err_get_text(why));
+	struct err *e = worker_reply(w, MSG_ERROR, &full);
+	for (size_t i = 0; i < reasons->n; i++)
+		free(texts[i]);
+	return e;
+}
+
+static struct err *run_assess(struct worker *w, const void *request)
+{
+	struct card_reasons reasons = { 0 };
+	AUTO_MSG Ca__Assessment *m = NULL;
+	struct err *e = op_assess(w->state, request, &reasons, &m);
+
+	if (!e)
+		e = worker_reply(w, MSG_CA_ASSESSMENT, m);
+	else if (reasons.n && err_get_fate(e) != FATE_BROKEN)
+		e = reply_reasons(w, &reasons, e);
+	card_reasons_clear(&reasons);
+	return e;
+}
+
+/* The others are alike: operation, type of the answer, its number. */
+#define RUN(operation, Answer, number)                                                             \
+	static struct err *run_##operation(struct worker *w, const void *request)                  \
+	{                                                                                          \
+		AUTO_MSG Answer *m = NULL;                                                         \
+		state_trim(w->state);                                                              \
+		TRY(op_##operation(w->state, request, &m));                                        \
+		return worker_reply(w, number, m);                                                 \
+	}
+RUN(prepare, Ca__Nonce, MSG_CA_NONCE)
+RUN(verify, Ca__Verified, MSG_CA_VERIFIED)
+RUN(make, Ca__Made, MSG_CA_MADE)
+RUN(certify, Ca__Certified, MSG_CA_CERTIFIED)
+RUN(sign_item, Ca__SignedItem, MSG_CA_SIGNED_ITEM)
+RUN(revoke, Ca__Revoked, MSG_CA_REVOKED)
+RUN(revoke_device, Ca__Revoked, MSG_CA_REVOKED)
+RUN(crl, Ca__CrlPublished, MSG_CA_CRL_PUBLISHED)
+RUN(status, Ca__CaStatus, MSG_CA_STATUS_REPLY)
+RUN(heads, Ca__HeadPage, MSG_CA_HEAD_PAGE)
+#undef RUN
+
+static const struct worker_op ops[] = {
+	{ MSG_CA_ASSESS, run_assess },
+	{ MSG_CA_PREPARE, run_prepare },
+	{ MSG_CA_VERIFY, run_verify },
+	{ MSG_CA_MAKE, run_make },
+	{ MSG_CA_CERTIFY, run_certify },
+	{ MSG_CA_SIGN_ITEM, run_sign_item },
+	{ MSG_CA_REVOKE, run_revoke },
+	{ MSG_CA_REVOKE_DEVICE, run_revoke_device },
+	{ MSG_CA_CRL, run_crl },
+	{ MSG_CA_STATUS, run_status },
+	{ MSG_CA_HEADS, run_heads },
+	{ 0, NULL },
+};
+
+/* When the state cannot be opened, every request is answered with the reason: derivd shows it to the operator. */
+static struct err *broken(struct worker *w, const void *request)
+{
+	const struct err *why = w->state;
+
+	(void)request;
+	return err_new(err_get_kind(why), "%s", err_get_text(why));
+}
+
+static struct err *serve_broken(int fd, struct err *take_why)
+{
+	AUTO(err) struct err *why = take_why;
+	struct worker_op all[ARRAY_LEN(ops)];
+
+	memcpy(all, ops, sizeof(all));
+	for (size_t i = 0; all[i].number; i++)
+		all[i].run = broken;
+	return worker_run(fd, LINK_CA, "derivd-ca", all, DEADLINE_S, why);
+}
+
+struct err *serve(void)
+{
+	AUTO(state) struct state *s = NULL;
+	int fd;
+
+	TRY(proc_passed_fd("", SOCK_SEQPACKET, false, &fd));
+	struct err *e = state_open(&s);
+	if (e)
+		return serve_broken(fd, e);
+	return worker_run(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s);
+}

@@ -1,0 +1,54 @@
+/* state.h: what a process of derivd-ca works with. Private keys are read when they are first needed, not here. */
+#ifndef DERIVD_DAEMON_CA_STATE_H
+#define DERIVD_DAEMON_CA_STATE_H
+
+#include "daemon/ca/entry.h"
+#include "daemon/ca/issuer.h"
+#include "daemon/ca/keys.h"
+#include "daemon/ca/ledger.h"
+#include "daemon/ca/settings.h"
+#include "evidence/deployment.h"
+
+#define OWN_ISSUERS_MAX 32
+/* Twice what one request can name, and more. */
+#define STATE_PROFILES_MAX 64
+
+struct backend;
+struct revocation;
+
+struct state {
+	struct settings *settings;
+	struct deployment *deployment;
+	struct ledger *ledger;
+	struct keys *keys;
+	struct issuer *issuer; /* the one that issues now */
+	size_t n_own;
+	uint8_t own[OWN_ISSUERS_MAX]
+		   [SHA256_LEN]; /* key ids of all issuers of ours, roots and retired ones too */
+	const struct backend *backend;
+	struct revocation *revocation;
+	size_t n_profiles;
+	struct profile *profiles[STATE_PROFILES_MAX]; /* decoded from the log, by digest */
+};
+
+/*
+ * Reads ca.conf and deployment.conf, opens the log. ERR_CA_MISCONFIGURED (its text says what to mend), ERR_STORE_NEWER,
+ * ERR_STORE and the others of ledger.h.
+ */
+MUST_CHECK struct err *state_open(struct state **ret_state);
+void state_free(struct state *s);
+DEFINE_AUTO(state, struct state *, state_free);
+
+/* Between two requests: forgets decoded profiles when they are many. */
+void state_trim(struct state *s);
+bool state_is_own_issuer(const struct state *s, const uint8_t key_id[static SHA256_LEN]);
+/* Signs under the delivery or receipt key, which must be the one that deployment.conf names. ERR_CA_MISCONFIGURED. */
+MUST_CHECK struct err *state_sign_delivery(
+	struct state *s, const char *label, struct bytes body, struct buf **ret);
+MUST_CHECK struct err *state_sign_receipt(
+	struct state *s, const char *label, struct bytes body, struct buf **ret);
+/* The profile of that digest, from the log; lent. ERR_EVIDENCE_BAD when it was never offered here. */
+MUST_CHECK struct err *state_profile(struct state *s, const uint8_t digest[static SHA256_LEN],
+	const struct profile **ret_profile);
+
+#endif
