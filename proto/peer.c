@@ -222,15 +222,11 @@ static struct err *keep(struct peer *p, struct peer_message *take_message)
 	return NULL;
 }
 
-/* What came is the answer to the call, or why there is none. */
-static struct err *settle(struct peer_message *take_message, uint32_t serial,
-	enum msg_number expected, void *ret_body)
+struct err *peer_settle(struct peer_message *take_answer, enum msg_number expected, void *ret_body)
 {
-	AUTO_MSG void *body = take(take_message->body);
-	const struct msg *msg = take_message->msg;
+	AUTO_MSG void *body = take(take_answer->body);
+	const struct msg *msg = take_answer->msg;
 
-	if (take_message->serial != 0 && take_message->serial != serial)
-		return err_new(&ERR_PROTOCOL, "%s answers a request that was not made", msg->name);
 	if (msg->number == MSG_ERROR)
 		return kind_from_wire(body);
 	if (msg->number != expected)
@@ -258,7 +254,7 @@ static struct err *why_gone(struct peer *p, struct err *take_e)
 			break;
 		msg_free(m.body);
 	}
-	return settle(&m, m.serial, MSG_ERROR, NULL);
+	return peer_settle(&m, MSG_ERROR, NULL);
 }
 
 static uint32_t next_serial(struct peer *p)
@@ -268,23 +264,58 @@ static uint32_t next_serial(struct peer *p)
 	return p->last_serial;
 }
 
+struct err *peer_ask(struct peer *p, enum msg_number number, const void *body, uint32_t *ret_serial)
+{
+	uint32_t serial = next_serial(p);
+
+	TRY(why_gone(p, peer_send(p, number, serial, body)));
+	*ret_serial = serial;
+	return NULL;
+}
+
+/* Reads up to the answer; ERR_TIMEOUT when it does not come. */
+static struct err *read_answer(struct peer *p, uint32_t serial, int64_t deadline, struct peer_message *ret_answer)
+{
+	for (;;) {
+		struct peer_message m;
+		TRY(read_one(p, deadline, &m));
+		if (m.serial == 0 && m.msg->number != MSG_ERROR) {
+			TRY(keep(p, &m));
+			continue;
+		}
+		if (m.serial == 0 || m.serial == serial) {
+			*ret_answer = m;
+			return NULL;
+		}
+		msg_free(m.body);
+		return err_new(&ERR_PROTOCOL, "%s answers a request that was not made", m.msg->name);
+	}
+}
+
+struct err *peer_answer(struct peer *p, uint32_t serial, int timeout_ms, struct peer_message *ret_answer)
+{
+	struct err *e = read_answer(p, serial, deadline_of(timeout_ms), ret_answer);
+
+	if (!err_is(e, &ERR_TIMEOUT))
+		return e;
+	err_free(e);
+	ret_answer->msg = NULL;
+	return NULL;
+}
+
 struct err *peer_call(struct peer *p, enum msg_number number, const void *body,
 	enum msg_number expected, int timeout_ms, void *ret_body)
 {
 	int64_t deadline = deadline_of(timeout_ms);
-	uint32_t serial = next_serial(p);
-	struct peer_message m;
+	struct peer_message answer;
+	uint32_t serial;
 
-	TRY(why_gone(p, peer_send(p, number, serial, body)));
-	for (;;) {
-		struct err *e = read_one(p, deadline, &m);
-		if (err_is(e, &ERR_TIMEOUT))
-			p->late[p->next_late++ % LATE_MAX] = serial;
-		TRY(e);
-		if (m.serial != 0 || m.msg->number == MSG_ERROR)
-			return settle(&m, serial, expected, ret_body);
-		TRY(keep(p, &m));
-	}
+	TRY(peer_ask(p, number, body, &serial));
+	struct err *e = read_answer(p, serial, deadline, &answer);
+	if (err_is(e, &ERR_TIMEOUT))
+		p->late[p->next_late++ % LATE_MAX] = serial;
+	TRY(e);
+	return peer_settle(&answer, expected, ret_body);
 }
 
 /* --- the first exchange --- */

@@ -52,6 +52,14 @@ MUST_CHECK struct err *peer_wait(struct peer *p, int timeout_ms, bool *ret_ready
  */
 MUST_CHECK struct err *peer_call(struct peer *p, enum msg_number number, const void *body,
 	enum msg_number expected, int timeout_ms, void *ret_body);
+/*
+ * The halves of peer_call, for who has more to wait for than this peer. peer_ask sends a request. peer_answer gives its
+ * answer if that has come or comes within timeout_ms, an Error too; ret_answer->msg is NULL: not yet. peer_settle makes of
+ * an answer what peer_call returns. Who gives up waiting has to free the peer.
+ */
+MUST_CHECK struct err *peer_ask(struct peer *p, enum msg_number number, const void *body, uint32_t *ret_serial);
+MUST_CHECK struct err *peer_answer(struct peer *p, uint32_t serial, int timeout_ms, struct peer_message *ret_answer);
+MUST_CHECK struct err *peer_settle(struct peer_message *take_answer, enum msg_number expected, void *ret_body);
 /* Answers a request with an error. */
 MUST_CHECK struct err *peer_send_error(struct peer *p, uint32_t serial, const struct err *e);
 

@@ -234,6 +234,43 @@ static void an_error_is_an_answer(void **state)
 	assert_err(list_readers(1000, &list), &ERR_PROTOCOL);
 }
 
+static void a_call_in_halves(void **state)
+{
+	AUTO(err) struct err *none = err_new(&ERR_READER_NONE, "nothing on the bus");
+	Card__ListReaders request = CARD__LIST_READERS__INIT;
+	AUTO_MSG Card__ReaderList *list = NULL;
+	struct peer_message m = { 0 };
+	uint32_t serial = 0;
+	bool there = false;
+
+	ready();
+	assert_ok(peer_ask(pair.client, MSG_CARD_LIST_READERS, &request, &serial));
+	assert_ok(peer_answer(pair.client, serial, 0, &m));
+	assert_null(m.msg);
+	send_readers(0, "of its own accord");
+	assert_ok(peer_answer(pair.client, serial, 0, &m));
+	assert_null(m.msg);
+	send_readers(serial, "answer");
+	assert_ok(peer_answer(pair.client, serial, 0, &m));
+	assert_int_equal(m.msg->number, MSG_CARD_READER_LIST);
+	assert_ok(peer_settle(&m, MSG_CARD_READER_LIST, &list));
+	assert_string_equal(list->readers[0]->name, "answer");
+	assert_ok(peer_wait(pair.client, 0, &there));
+	assert_true(there); /* the one between was kept */
+
+	assert_ok(peer_ask(pair.client, MSG_CARD_LIST_READERS, &request, &serial));
+	assert_ok(peer_send_error(pair.server, serial, none));
+	assert_ok(peer_answer(pair.client, serial, 0, &m));
+	assert_int_equal(m.msg->number, MSG_ERROR);
+	assert_err(peer_settle(&m, MSG_CARD_READER_LIST, &list), &ERR_READER_NONE);
+
+	assert_ok(peer_ask(pair.client, MSG_CARD_LIST_READERS, &request, &serial));
+	send_readers(serial + 1, "to somebody else");
+	assert_err(peer_answer(pair.client, serial, 0, &m), &ERR_PROTOCOL);
+	peer_free(take(pair.server));
+	assert_err(peer_answer(pair.client, serial, 0, &m), &ERR_GONE);
+}
+
 static void a_peer_that_vanishes(void **state)
 {
 	AUTO_MSG Card__ReaderList *list = NULL;
@@ -362,6 +399,7 @@ int main(void)
 		WITH_PEERS(answers_to_nothing_break_the_protocol),
 		WITH_PEERS(another_answer_breaks_the_protocol),
 		WITH_PEERS(an_error_is_an_answer),
+		WITH_PEERS(a_call_in_halves),
 		WITH_PEERS(a_peer_that_vanishes),
 		WITH_PEERS(what_is_not_ours_to_send_is_not_sent),
 		WITH_PEERS(values_over_their_limits_are_not_sent),
