@@ -15,7 +15,7 @@ proto_libproto_a_SOURCES = \
 	proto/worker.h proto/worker.c \
 	proto/link.h proto/link.c proto/link_send.c proto/link_impl.h \
 	proto/sig.h proto/sig.c proto/sig_key.c \
-	proto/plaincert.h proto/plaincert.c
+	proto/pem.h proto/pem.c proto/plaincert.h proto/plaincert.c
 proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS)
 
 # What protoc-c makes is compiled apart: our warnings are not its.

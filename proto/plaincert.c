@@ -1,7 +1,6 @@
 /* plaincert.c: see plaincert.h. */
 #include "proto/plaincert.h"
 
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "base/buf.h"
@@ -92,18 +91,4 @@ struct err *plaincert_make(EVP_PKEY *key, EVP_PKEY *signer, enum plaincert_use u
 	buf_add(*ret_der, der, (size_t)len);
 	OPENSSL_free(der);
 	return NULL;
-}
-
-struct buf *plaincert_pem(struct bytes der)
-{
-	struct buf *pem = buf_new();
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text;
-
-	if (!bio || PEM_write_bio(bio, PEM_STRING_X509, "", der.data, (long)der.len) <= 0)
-		err_abort("no memory for a certificate in PEM");
-	long len = BIO_get_mem_data(bio, &text);
-	buf_add(pem, text, (size_t)len);
-	BIO_free(bio);
-	return pem;
 }

@@ -25,7 +25,5 @@ enum plaincert_use {
  */
 MUST_CHECK struct err *plaincert_make(EVP_PKEY *key, EVP_PKEY *signer, enum plaincert_use use,
 	const char *name, struct buf **ret_der);
-/* A PEM block of that DER. */
-struct buf *plaincert_pem(struct bytes der);
 
 #endif
