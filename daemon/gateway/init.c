@@ -2,7 +2,6 @@
 #include "daemon/gateway/init.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "daemon/gateway/tls.h"
+#include "proto/pem.h"
 #include "proto/plaincert.h"
 
 #define CERTIFICATE_NAME "derivd gateway"
@@ -37,24 +37,6 @@ static struct err *parse_owner(const char *text, struct owner *ret_owner)
 	return NULL;
 }
 
-/* The private half in PKCS#8 PEM, in memory that is wiped. */
-static struct err *key_pem(EVP_PKEY *key, struct buf **ret_pem)
-{
-	AUTO(buf) struct buf *pem = buf_new();
-	BIO *bio = BIO_new(BIO_s_secmem());
-	char *text;
-
-	if (!bio || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
-		BIO_free(bio);
-		return sig_openssl_error(&ERR_SYSTEM, "the key cannot be written");
-	}
-	long len = BIO_get_mem_data(bio, &text);
-	buf_add(pem, text, (size_t)len);
-	BIO_free(bio);
-	*ret_pem = take(pem);
-	return NULL;
-}
-
 static struct err *write_owned(
 	const char *path, struct bytes content, mode_t mode, const struct owner *owner)
 {
@@ -72,8 +54,8 @@ static struct err *make_pair(
 	AUTO(buf) struct buf *secret = NULL;
 
 	TRY(plaincert_make(key, key, PLAINCERT_TLS_SERVER, CERTIFICATE_NAME, &der));
-	TRY(key_pem(key, &secret));
-	AUTO(buf) struct buf *pem = plaincert_pem(buf_bytes(der));
+	TRY(pem_write_key(key, &secret));
+	AUTO(buf) struct buf *pem = pem_write_certificate(buf_bytes(der));
 	/* The certificate last: where it is, the key is too. */
 	TRY(write_owned(key_path, buf_bytes(secret), 0600, owner));
 	return write_owned(certificate_path, buf_bytes(pem), 0644, owner);

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
-#include "proto/plaincert.h"
+#include "proto/pem.h"
 
 static const unsigned char ALPN[] = "\x08"
 				    "derivd/1";
@@ -97,12 +97,7 @@ static struct err *read_key(SSL_CTX *ctx, const char *path)
 
 	TRY(err_as(&ERR_CONFIG, io_read_file(path, FILE_MAX, &pem),
 		"the TLS key (derivd-gateway init makes one)"));
-	BIO *bio = BIO_new_mem_buf(buf_data(pem), (int)buf_len(pem));
-	/* An empty passphrase: an encrypted file must not ask on a terminal. */
-	key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (char[]){ "" });
-	BIO_free(bio);
-	if (!key)
-		return sig_openssl_error(&ERR_CONFIG, "%s: no private key in PEM", path);
+	TRY(err_as(&ERR_CONFIG, pem_read_key(buf_bytes(pem), &key), "%s", path));
 	if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
 		return sig_openssl_error(
 			&ERR_CONFIG, "%s: does not belong to the certificate", path);
