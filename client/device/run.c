@@ -1,0 +1,92 @@
+/* run.c: see run.h. */
+#include "client/device/run.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "client/device/fault.h"
+
+#define RETRY_FIRST_MS 1000
+/* Others that only a person can mend are tried as rarely as that. */
+#define RETRY_REFUSED_MS (5 * 60 * 1000)
+
+static void sleep_ms(uint64_t ms)
+{
+	struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		continue;
+}
+
+/* Anything between half of it and all: devices that lost the gateway together do not come back together. */
+static uint64_t jitter(uint64_t ms)
+{
+	uint32_t random;
+
+	clock_random(&random, sizeof(random));
+	return ms / 2 + random % (ms / 2 + 1);
+}
+
+static struct err *is_enrolled(const struct home *h, bool *ret_enrolled)
+{
+	AUTO(state) struct state *s = NULL;
+
+	TRY(home_load(h, &s));
+	*ret_enrolled = s && s->stage == STAGE_ENROLLED;
+	return NULL;
+}
+
+/* Is there any sense in another connection? */
+static struct err *is_final(const struct home *h, const struct err *e, bool *ret_final)
+{
+	bool enrolled;
+
+	TRY(is_enrolled(h, &enrolled));
+	*ret_final = err_get_fate(e) == FATE_BROKEN || err_is(e, &ERR_REMOVED) ||
+		     err_is(e, &ERR_TIMED_OUT) || (!enrolled && err_get_fate(e) == FATE_REFUSE);
+	return NULL;
+}
+
+static void say_away(struct say *s, const struct err *e, uint64_t wait_ms)
+{
+	const char *text = err_get_text(e);
+	AUTO_MEM char *shown = text_safe(BYTES(text, strlen(text)));
+
+	say(s, "disconnected",
+		json_pack("{s:s, s:I}", "kind", err_get_kind(e)->name, "retry_ms",
+			(json_int_t)wait_ms),
+		"Not connected: %s. Next attempt in %llu s.", shown,
+		(unsigned long long)(wait_ms + 999) / 1000);
+}
+
+struct err *run_until(const struct home *h, struct say *say, const struct run_options *options)
+{
+	uint64_t retry_ms = RETRY_FIRST_MS;
+	bool reached = options->patient;
+
+	for (;;) {
+		bool welcomed = false, final = true;
+		AUTO(err) struct err *e = talk_run(h, say, &options->talk, &welcomed);
+		if (!e)
+			return NULL;
+		reached = reached || welcomed;
+		TRY(is_final(h, e, &final));
+		if (final || !reached)
+			return take(e);
+		/* An item that cannot be believed comes again on the next connection. */
+		if (welcomed && !err_is(e, &ERR_ITEM))
+			retry_ms = RETRY_FIRST_MS;
+		if (err_get_fate(e) == FATE_REFUSE)
+			retry_ms = RETRY_REFUSED_MS;
+		if (retry_ms > options->retry_most_ms)
+			retry_ms = options->retry_most_ms;
+		uint64_t wait_ms = jitter(retry_ms);
+		say_away(say, e, wait_ms);
+		sleep_ms(wait_ms);
+		retry_ms *= 2;
+	}
+}

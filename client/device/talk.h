@@ -1,0 +1,31 @@
+/*
+ * talk.h: one connection to the gateway from Hello to its end: the sequence of PROTOCOL.device, seen from the device. Whatever breaks
+ * off goes on with the next connection from what is stored.
+ */
+#ifndef DERIVD_DEVICE_TALK_H
+#define DERIVD_DEVICE_TALK_H
+
+#include "client/device/home.h"
+#include "client/device/say.h"
+
+enum goal {
+	GOAL_ACCEPTED, /* the card has signed, and that is verified */
+	GOAL_COMPLETE, /* everything of this enrollment has been delivered */
+	GOAL_STAY,     /* until something ends it */
+};
+
+struct talk_options {
+	enum goal goal;
+	bool allow_issue;    /* answer offers of further credentials */
+	int64_t until_boot_ms; /* ERR_TIMED_OUT after it */
+};
+
+/*
+ * Connects and talks until the goal is reached (NULL) or something is in the way. *ret_welcomed: the service was reached and knew the
+ * protocol, so that trying again soon makes sense. Errors: those of wire.h, what the server answered, ERR_TAMPERED, ERR_OFFER,
+ * ERR_ITEM, ERR_CANCELLED, ERR_REMOVED.
+ */
+MUST_CHECK struct err *talk_run(const struct home *h, struct say *say,
+	const struct talk_options *options, bool *ret_welcomed);
+
+#endif
