@@ -21,3 +21,8 @@ EXTRA_DIST += \
 	tests/mock/rig \
 	tests/mock/test_vcard.py \
 	tests/mock/test_vpcd.py
+
+# What derivd-ca signs, for tests of devices.
+check_PROGRAMS += tests/mock/pen
+tests_mock_pen_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
+tests_mock_pen_LDADD = $(EVIDENCE_LIBS) $(JANSSON_LIBS)
