@@ -12,6 +12,10 @@
 
 #define PROTOCOLS (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
 
+/* CLA INS P1 P2; and the longest command here with room for one byte more. */
+#define HEADER_LEN 4
+#define COMMAND_MAX 32
+
 /* A short response APDU: 256 bytes and the status word. */
 #define RESPONSE_MAX 258
 
@@ -50,15 +54,33 @@ static struct err *link_close(struct card_link *link, DWORD disposition)
 	return pcsc_error(rv, "SCardDisconnect");
 }
 
+/*
+ * T=0 has no commands of four bytes, and none with data and Le (ISO 7816-3 section 12.2): the answer is fetched. Ours
+ * are short.
+ */
+static size_t to_t0(struct bytes command, uint8_t ret_tpdu[static COMMAND_MAX])
+{
+	size_t len = command.len;
+
+	memcpy(ret_tpdu, command.data, len);
+	if (len == HEADER_LEN)
+		ret_tpdu[len++] = 0;
+	if (len > HEADER_LEN + 1 && len == HEADER_LEN + 1 + (size_t)command.data[HEADER_LEN] + 1)
+		len--;
+	return len;
+}
+
 static struct err *transmit(
 	const struct card_link *link, struct bytes command, uint8_t *response, size_t *ret_len)
 {
-	const SCARD_IO_REQUEST *pci =
-		link->protocol == SCARD_PROTOCOL_T0 ? SCARD_PCI_T0 : SCARD_PCI_T1;
+	bool t0 = link->protocol == SCARD_PROTOCOL_T0;
+	uint8_t tpdu[COMMAND_MAX];
 	DWORD len = RESPONSE_MAX;
-	LONG rv = PCSC_CALL(SCardTransmit(
-		link->handle, pci, command.data, (DWORD)command.len, NULL, response, &len));
 
+	if (t0)
+		command = BYTES(tpdu, to_t0(command, tpdu));
+	LONG rv = PCSC_CALL(SCardTransmit(link->handle, t0 ? SCARD_PCI_T0 : SCARD_PCI_T1,
+		command.data, (DWORD)command.len, NULL, response, &len));
 	TRY(pcsc_error(rv, "SCardTransmit"));
 	if (len < 2 || len > RESPONSE_MAX)
 		return err_new(&ERR_CARD_FAILED, "the card answers without a status word");
@@ -248,7 +270,7 @@ struct err *hold_reset_all(void)
 		if (reader->state == CARD__READER_STATE__EMPTY)
 			continue;
 		AUTO(err) struct err *e = reset_reader(reader->name);
-		if (e && !first)
+		if (e && !first && !err_is(e, &ERR_READER_IN_USE))
 			first = take(e);
 	}
 	return take(first);

@@ -45,7 +45,7 @@ MUST_CHECK struct err *hold_is_exclusive(struct hold *h, bool *ret_exclusive);
  * is reset enough. ERR_READER_IN_USE: another program was quicker; ERR_PCSC_GONE, ERR_CARD_MUTE, ERR_CARD_FAILED.
  */
 MUST_CHECK struct err *hold_reset(struct hold *h);
-/* The same for every reader: for what cleans up after a worker was killed. */
+/* The same for every reader whose card nobody holds: for what cleans up after a worker was killed. */
 MUST_CHECK struct err *hold_reset_all(void);
 
 #endif

@@ -63,15 +63,31 @@ static struct err *serve(void)
 	return serve_connection(fd_take(&fd), settings);
 }
 
+static struct err *check_readable(const char *key, const char *path)
+{
+	if (path && access(path, R_OK) != 0)
+		return err_as(&ERR_CONFIG, err_errno(errno, "%s", path), "card.conf: %s", key);
+	return NULL;
+}
+
 static struct err *check(void)
 {
 	AUTO(settings) struct settings *settings = NULL;
 
 	TRY(load_settings(&settings));
-	if (access(settings->module, R_OK) != 0)
-		return err_errno(errno, "module %s", settings->module);
+	TRY(check_readable("module", settings->module));
+	TRY(check_readable("opensc-conf", settings->opensc_conf));
 	puts("card.conf is good");
 	return NULL;
+}
+
+/* A card that was held exclusively has been reset by pcscd. */
+static struct err *reset(void)
+{
+	AUTO(settings) struct settings *settings = NULL;
+
+	TRY(load_settings(&settings));
+	return settings->pcsc && settings->allow_shared ? hold_reset_all() : NULL;
 }
 
 static struct err *usage(void)
@@ -86,7 +102,7 @@ static struct err *run(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return check();
 	if (argc == 2 && strcmp(argv[1], "reset") == 0)
-		return hold_reset_all();
+		return reset();
 	return usage();
 }
 

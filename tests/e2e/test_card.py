@@ -255,6 +255,16 @@ def _():
                     tap.equal(answer["algorithm"], number, "algorithm")
 
 
+@tap.test("a card that speaks T=0")
+def _():
+    with Rig() as rig, session(rig) as card:
+        reader = rig.add_reader(card=make_card("t0", "--alg", "rsa2048", "--atr", "3B0476504956"))
+        tap.equal(expect_open(card.open())["tries"], 3, "tries left")
+        expect_error(card.sign("9A", WRONG), "pin-wrong", "tries left: 2")
+        expect_signed(card.sign("9A", PIN))
+        tap.contains(reader.ctl("status"), "pin=unverified")
+
+
 @tap.test("a certificate whose key does not sign")
 def _():
     with Rig() as rig, session(rig) as card:
@@ -471,13 +481,19 @@ def _():
             expect_clean(rig, reader)
 
 
-@tap.test("derivd-card reset takes a PIN away that was left behind")
+@tap.test("derivd-card reset takes a PIN away that a module left behind")
 def _():
     with Rig() as rig:
         reader = rig.add_reader(card=bob())
-        tap.equal(pcsc.intrude(rig.socket, reader.pcsc_name, verify=PIN), "9000", "with the PIN")
-        subprocess.run([os.path.join(build, "derivd-card"), "reset"], env=rig.env, check=True)
-        expect_clean(rig, reader)
+        rig.add_reader()
+        for conf, result in (("", "9000"), ("allow-shared = true\n", NO_PIN)):
+            where = tempfile.mkdtemp(dir=top)
+            with open(os.path.join(where, "card.conf"), "w") as f:
+                f.write(conf)
+            tap.equal(pcsc.intrude(rig.socket, reader.pcsc_name, verify=PIN), "9000", "with the PIN")
+            subprocess.run([os.path.join(build, "derivd-card"), "reset"], check=True,
+                           env={**rig.env, "CONFIGURATION_DIRECTORY": where})
+            tap.equal(pcsc.intrude(rig.socket, reader.pcsc_name), result, f"another program, with \"{conf}\"")
 
 
 @tap.test("no PIN stays in memory after the signature")
