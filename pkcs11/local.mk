@@ -28,3 +28,4 @@ pkglibexec_PROGRAMS += derivd-card
 derivd_card_SOURCES = pkcs11/main.c pkcs11/heap.c
 derivd_card_CFLAGS = $(pkcs11_libcard_a_CFLAGS)
 derivd_card_LDADD = $(CARD_LIBS)
+dist_man_MANS += pkcs11/derivd-card.8 pkcs11/card.conf.5

@@ -202,7 +202,7 @@ static struct err *sign(struct serve *v, const Card__Sign *request, struct secre
 	AUTO(deployment) struct deployment *deployment = NULL;
 	AUTO_MEM char *path = proc_config_path("deployment.conf");
 
-	TRY(deployment_load(path, &deployment));
+	TRY(err_as(&ERR_CONFIG, deployment_load(path, &deployment), "this kiosk is not set up"));
 	TRY(order_check(request, deployment, session_card(v->session), clock_real_ms(), ret_order));
 	return session_sign(v->session, *ret_order, pin, request->insist, ret_signature);
 }

@@ -68,6 +68,21 @@ static struct buf *build_open(void)
 	return msg_pack_type(&m.base);
 }
 
+static struct buf *build_reader_list(void)
+{
+	static const uint8_t atr[] = { 0x3b, 0x8b, 0x80, 0x01, 0x80, 0xf9, 0xa0, 0x00, 0x00, 0x03,
+		0x08, 0x00, 0x00, 0x10, 0x00, 0xc8 };
+	Card__ReaderList m = CARD__READER_LIST__INIT;
+	Card__Reader r = CARD__READER__INIT, *readers[] = { &r };
+
+	m.readers = readers;
+	m.n_readers = 1;
+	r.name = text("Reader 00 00");
+	r.state = CARD__READER_STATE__PRESENT;
+	r.atr = pb_lend(BYTES(atr, sizeof(atr)));
+	return msg_pack_type(&m.base);
+}
+
 static struct buf *build_pull(void)
 {
 	Device__Pull m = DEVICE__PULL__INIT;
@@ -147,7 +162,10 @@ static const struct {
 	{ "HELLO", build_hello },
 	{ "DONE", build_empty },
 	{ "ERROR", build_error },
+	{ "CARD_LIST_READERS", build_empty },
+	{ "CARD_READER_LIST", build_reader_list },
 	{ "CARD_OPEN", build_open },
+	{ "CARD_CLOSE", build_empty },
 	{ "DEVICE_PULL", build_pull },
 	{ "COURIER_FETCH", build_fetch },
 	{ "COURIER_FETCHED", build_fetched },
@@ -342,6 +360,11 @@ static void examples_of_frame(void **state)
 	check_document("frame", 15);
 }
 
+static void examples_of_card(void **state)
+{
+	check_document("card", 4);
+}
+
 static void examples_of_courier(void **state)
 {
 	check_document("courier", 2);
@@ -362,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(examples_of_frame),
+		cmocka_unit_test(examples_of_card),
 		cmocka_unit_test(examples_of_courier),
 		cmocka_unit_test(examples_of_gateway),
 	};
