@@ -11,7 +11,7 @@ SOURCE = os.environ.get("abs_top_srcdir", os.path.join(os.path.dirname(os.path.r
 sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 import pcsc  # noqa: E402
 from card import Card  # noqa: E402
-from rig import Rig, build_dir  # noqa: E402
+from rig import Rig, build_dir, sanitized  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -498,6 +498,8 @@ def _():
 
 @tap.test("no PIN stays in memory after the signature")
 def _():
+    if sanitized():
+        tap.skip("sanitizers keep freed memory")
     with Rig() as rig:
         rig.add_reader(card=bob())
         for slot in ("9A", "9C"):

@@ -11,7 +11,7 @@ import time
 SOURCE = os.environ.get("abs_top_srcdir", os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 import card as card_lib  # noqa: E402
-from rig import build_dir  # noqa: E402
+from rig import build_dir, sanitized  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -20,7 +20,7 @@ top = tap.use(tempfile.TemporaryDirectory(prefix="module-"))
 PIN, WRONG = "73519264", "46291537"
 LYING = os.path.join(build, "tests/mock/lying.so")
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
-SEGV, KILL = 11, 9
+SEGV, KILL = 256 if sanitized() else 11, 9
 sessions = 0
 
 

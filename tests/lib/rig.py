@@ -60,6 +60,12 @@ def build_dir():
     raise RigError("tests/mock/reader/ifd.so is not built here: run make, or set abs_top_builddir")
 
 
+def sanitized():
+    """Is this a build with sanitizers, where a crash is an exit and freed memory is kept?"""
+    with open(os.path.join(build_dir(), "config.h")) as f:
+        return "#define DERIVD_SANITIZED 1" in f.read()
+
+
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 

@@ -132,3 +132,21 @@ tests_unit_test_payload_LDADD = $(EVIDENCE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_url
 tests_unit_test_url_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_url_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+
+# pkcs11
+CARD_UNIT_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS)
+UNIT_TESTS += tests/unit/test_card_chuid
+tests_unit_test_card_chuid_CFLAGS = $(CARD_UNIT_CFLAGS)
+tests_unit_test_card_chuid_LDADD = $(CARD_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_card_pin
+tests_unit_test_card_pin_CFLAGS = $(CARD_UNIT_CFLAGS)
+tests_unit_test_card_pin_LDADD = $(CARD_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_card_rv
+tests_unit_test_card_rv_CFLAGS = $(CARD_UNIT_CFLAGS)
+tests_unit_test_card_rv_LDADD = $(CARD_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_card_signing
+tests_unit_test_card_signing_CFLAGS = $(CARD_UNIT_CFLAGS)
+tests_unit_test_card_signing_LDADD = $(CARD_LIBS) $(EVIDENCE_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_card_slot
+tests_unit_test_card_slot_CFLAGS = $(CARD_UNIT_CFLAGS)
+tests_unit_test_card_slot_LDADD = $(CARD_LIBS) $(UNIT_LIBS)
