@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 import pki  # noqa: E402
 from gateway import Gateway, one, pb, unpb  # noqa: E402
-from kiosk import (ACCEPTED, APP, CANCELLED, CERTIFICATE, CHAIN, COMPLETE, DEVICE, PINS, REMOVAL,  # noqa: E402
+from handmade import (ACCEPTED, APP, CANCELLED, CERTIFICATE, CHAIN, COMPLETE, DEVICE, PINS, REMOVAL,  # noqa: E402
                    SEALED_KEY, SERVER, DeviceProgram, Kiosk, fields)
 from tap import Tap  # noqa: E402
 

@@ -1,385 +1,571 @@
-"""A kiosk made of Python, for tests of derivd-device: derivd's part of PROTOCOL.device, with tests/mock/pen as derivd-ca's pen.
+"""A whole kiosk for tests and for the demonstration: a PKI with cards, a rig, all services of derivd under derivd-spawn,
+an operator who is nobody special, and devices.
 
-    with Gateway() as g, Kiosk(g) as k:
-        d = DeviceProgram(g)
-        run = d.start("enroll", "--wait", k.invite())
-        k.enroll(run)          # from Begin to COMPLETE, everything checked
+    with Kiosk() as kiosk:
+        card = kiosk.card("ada", name="Ada Lovelace")
+        kiosk.insert(card)
+        device = kiosk.device("phone")
+        kiosk.provision(device)
+
+The services run under user ids that exist nowhere, each under its own, as they do under systemd. Everything lives
+under one directory; servers listen on loopback only.
 """
 
-import base64
-import hashlib
+import functools
+import http.server
 import json
 import os
-import queue
-import secrets
-import struct
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
 import subprocess
+import tempfile
 import threading
 import time
 
-import pki
-from gateway import Closed, build_dir, one, pb, unpb, _die_with_parent
+from rig import Process, Rig, build_dir
 
-WAIT = 30
-PURPOSE = {"authentication": 1, "signing": 2, "encryption": 3, "decryption": 4}
-DEVICE, SERVER = 1, 2
-CERTIFICATE, SEALED_KEY, CHAIN, PINS, APP, REMOVAL = range(1, 7)
-WAITING, DIGITS, SIGNED, ACCEPTED, COMPLETE, CANCELLED = range(1, 7)
+HERE = os.path.dirname(os.path.realpath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+MAKE_CARD = os.path.join(SOURCE, "tests/fixtures/make-card")
+PIN = "123456"
+WAIT = 60
 
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def fields(*values):
-    """Fields of a record: each behind its length."""
-    return b"".join(struct.pack(">I", len(v)) + v for v in values)
+# User ids of the services, and of people: none of them is in /etc/passwd.
+UIDS = {"derivd": 47101, "derivd-ca": 47102, "derivd-card": 47103, "derivd-courier": 47104, "derivd-gateway": 47105}
+OPERATOR, OFFICER, AUDITOR, NOBODY = 47201, 47202, 47203, 47209
+GROUPS = {OPERATOR: 47301, OFFICER: 47302, AUDITOR: 47303, NOBODY: 47309}
 
 
-class Pen:
-    def __init__(self):
-        self.child = subprocess.Popen([os.path.join(build_dir(), "tests/mock/pen")], text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      preexec_fn=_die_with_parent)
-        keys = json.loads(self.child.stdout.readline())
-        self.delivery, self.other, self.deployment = (
-            bytes.fromhex(keys[n]) for n in ("delivery", "other", "deployment"))
-
-    def do(self, what, **values):
-        """Bytes go as hexadecimal and come as it; an error of the pen's is one here."""
-        values = {k: v.hex() if isinstance(v, bytes) else v for k, v in values.items() if v is not None}
-        self.child.stdin.write(json.dumps({"do": what, **values}) + "\n")
-        self.child.stdin.flush()
-        answer = json.loads(self.child.stdout.readline())
-        if "error" in answer:
-            raise AssertionError(f"{what}: {answer['error']}")
-        return answer
-
-    def signed(self, what, **values):
-        answer = self.do(what, **values)
-        return bytes.fromhex(answer["body"]), bytes.fromhex(answer["signature"])
-
-    def close(self):
-        self.child.stdin.close()
-        self.child.wait()
+class KioskError(Exception):
+    pass
 
 
-class PublicKey:
-    """What pki.Issuer.certify wants of a key."""
+def run(*args, check=True, **how):
+    how.setdefault("capture_output", True)
+    how.setdefault("timeout", WAIT)
+    how.setdefault("stdin", subprocess.DEVNULL if "input" not in how else None)
+    if how["stdin"] is None:
+        del how["stdin"]
+    done = subprocess.run([str(a) for a in args], text=True, **how)
+    if check and done.returncode != 0:
+        raise KioskError(f"{' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
 
-    def __init__(self, spki):
-        self.spki = spki
+
+def wait_for(what, condition, timeout=WAIT):
+    """Until condition() is true. The machine may be slow: the limit says that something hangs, not how fast it is."""
+    until = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise KioskError(f"waited {timeout} s in vain for {what}")
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class QuietFiles(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class WebServer:
+    """The PKI's CRLs over HTTP. down() and up() to be unreachable for a while."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.port = free_port()
+        self.server = None
+
+    def up(self):
+        http.server.ThreadingHTTPServer.allow_reuse_address = True
+        handler = functools.partial(QuietFiles, directory=self.directory)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def down(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
 
     @property
-    def id(self):
-        return hashlib.sha1(self.spki[-65:]).digest()
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
 
 
-class DeviceProgram:
-    """derivd-device with a state directory."""
+class Terminal:
+    """A program at a terminal, typed to and read as a person would."""
 
-    def __init__(self, g, name="phone"):
-        self.program = os.path.join(build_dir(), "derivd-device")
-        self.state = os.path.join(g.dir, name)
-        self.runs = []
+    def __init__(self, args, env=None, rows=60, columns=120, preexec=None):
+        self.seen = ""
+        self.master, slave = pty.openpty()
+        import fcntl
+        import struct
+        import termios
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def command(self, *args):
-        return [self.program, "--state", self.state, "--json", *args]
+        def child():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            if preexec:
+                preexec()
 
-    def call(self, *args, stdin=None):
-        """To the end: status, last JSON value or None, all output."""
-        done = subprocess.run(self.command(*args), capture_output=True, text=True, input=stdin)
-        return done.returncode, done.stdout + done.stderr
+        self.process = subprocess.Popen([str(a) for a in args], stdin=slave, stdout=slave, stderr=slave, env=env,
+                                        preexec_fn=child)
+        os.close(slave)
 
-    def plain(self, *args):
-        done = subprocess.run([self.program, "--state", self.state, *args], capture_output=True, text=True)
-        return done.returncode, done.stdout, done.stderr
+    def _read(self, timeout):
+        if not select.select([self.master], [], [], timeout)[0]:
+            return False
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        self.seen += data.decode("utf-8", "replace")
+        return True
 
-    def status(self):
-        return json.loads(self.call("status")[1])
-
-    def list(self):
-        return json.loads(self.call("list")[1])
-
-    def start(self, *args):
-        run = Run(self.command(*args))
-        self.runs.append(run)
-        return run
-
-
-class Run:
-    """A running derivd-device; its events as they come."""
-
-    def __init__(self, command):
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
-        self.events = queue.Queue()
-        self.seen = []
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self):
-        for line in self.child.stdout:
-            self.events.put(json.loads(line))
-        self.events.put(None)
-
-    def until(self, event, **wanted):
-        """Waits for an event with these values."""
+    def expect(self, pattern, timeout=WAIT):
+        """Reads until the pattern is in what came since the last expect; returns the match."""
+        until = time.monotonic() + timeout
         while True:
-            e = self.events.get(timeout=WAIT)
-            if e is None:
-                raise AssertionError(f"the device ended before \"{event}\": {self.seen[-3:]} "
-                                     f"{self.child.stderr.read()}")
-            self.seen.append(e)
-            if e["event"] == event and all(e.get(k) == v for k, v in wanted.items()):
-                return e
+            found = re.search(pattern, self.seen)
+            if found:
+                self.seen = self.seen[found.end():]
+                return found
+            if self._read(0.2) is None or time.monotonic() > until:
+                raise KioskError(f"\"{pattern}\" did not come; there was:\n{self.seen}")
 
-    def end(self):
-        """Waits for the end: exit status."""
-        status = self.child.wait(WAIT)
-        self.thread.join()
-        while not self.events.empty():
-            e = self.events.get()
-            if e:
-                self.seen.append(e)
-        return status
+    def type(self, text):
+        os.write(self.master, text.encode())
 
-    def last_error(self):
-        self.end()
-        return next(e for e in reversed(self.seen) if e["event"] == "error")
+    def end(self, timeout=WAIT):
+        """Reads the rest; returns the exit status."""
+        until = time.monotonic() + timeout
+        while self._read(0.2) is not None:
+            if time.monotonic() > until:
+                self.process.kill()
+                raise KioskError(f"it does not end; there was:\n{self.seen}")
+        return self.process.wait(timeout)
 
     def kill(self):
-        self.child.kill()
-        self.child.wait()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+
+
+class Device:
+    """A phone: derivd-device with a state directory of its own."""
+
+    def __init__(self, kiosk, name):
+        self.kiosk, self.name = kiosk, name
+        self.state = kiosk.at(f"devices/{name}")
+        self.process = None
+        self.log = kiosk.at(f"devices/{name}.log")
+
+    def command(self, *words):
+        return [self.kiosk.program("derivd-device"), "--state", self.state, *map(str, words)]
+
+    def run(self, *words, **how):
+        return run(*self.command(*words), **how)
+
+    def enroll(self, uri, *words):
+        """Starts enrolling; the process goes on."""
+        out = open(self.log, "w")
+        self.process = subprocess.Popen(self.command("enroll", "--json", "--wait", *words, "-"), stdin=subprocess.PIPE,
+                                        stdout=out, stderr=out, text=True)
+        out.close()
+        self.process.stdin.write(uri + "\n")
+        self.process.stdin.close()
+        return self
+
+    def said(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def digits(self):
+        return wait_for("the digits on the device", lambda: re.search(r"\b(\d\d \d\d \d\d)\b", self.said())).group(1)
+
+    def start(self):
+        """Stays connected, as an app does."""
+        out = open(self.log, "a")
+        self.process = subprocess.Popen(self.command("run", "--json"), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        out.close()
+        return self
+
+    def wait(self, timeout=WAIT):
+        return self.process.wait(timeout)
+
+    def stop(self, how=signal.SIGKILL):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(WAIT)
+
+    def status(self):
+        return json.loads(self.run("status", "--json").stdout)
 
 
 class Kiosk:
-    def __init__(self, g, core=None):
-        self.g, self.pen = g, Pen()
-        self.core = core or g.core()
-        self.core.until("GATEWAY_SYNCED")
-        self.number = 0
-        self.connection = None
-        self.identity = None
-        self.enrolled = False
-        self.root = self.issuer = None
+    """real: the machine's own pcscd and readers in place of a rig and made-up cards."""
+
+    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False):
+        self.own = directory is None
+        self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
+        self.build = build_dir()
+        self.alg = alg
+        self.n_readers = readers
+        self.want_start = start
+        self.real = real
+        self.rig = None
+        self.web = None
+        self.spawn = None
+        self.devices = []
+        self.port = free_port()
+
+    def __enter__(self):
+        try:
+            self.prepare()
+            if self.want_start:
+                self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def at(self, name):
+        return os.path.join(self.dir, name)
+
+    def program(self, name):
+        return os.path.join(self.build, name)
+
+    def write(self, name, text, mode=0o644):
+        path = self.at(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    # ---- setting up ----
+
+    def prepare(self):
+        os.chmod(self.dir, 0o711)
+        os.makedirs(self.at("etc"), exist_ok=True)
+        if not self.real:
+            os.makedirs(self.at("web"), exist_ok=True)
+            self.web = WebServer(self.at("web"))
+            self.web.up()
+            run(MAKE_CARD, "pki", self.at("pki"), "--alg", self.alg, "--url", self.web.url)
+            self.publish()
+            shutil.copy(self.at("pki/root.pem"), self.at("etc/card-root.pem"))
+            shutil.copy(self.at("pki/ca.pem"), self.at("etc/card-ca.pem"))
+            self.rig = Rig(self.at("rig")).start(self.n_readers)
+        self.init()
+
+    def publish(self):
+        """The PKI's CRLs and certificates, where the web server finds them."""
+        for name in os.listdir(self.at("pki")):
+            if name.endswith((".crl", ".p7c", ".cer", ".crt")):
+                shutil.copy(self.at(f"pki/{name}"), self.at(f"web/{name}"))
+
+    def environment(self, program=None):
+        env = dict(self.rig.env if self.rig else os.environ)
+        env["CONFIGURATION_DIRECTORY"] = self.at("etc")
+        env["RUNTIME_DIRECTORY"] = self.at("run")
+        if program:
+            env["STATE_DIRECTORY"] = self.at(f"lib/{program}")
+        return env
+
+    def init(self):
+        """What an administrator does once: keys of the gateway, the CA, configuration."""
+        for d in ("etc", "run", "lib", "log", "devices"):
+            os.makedirs(self.at(d), exist_ok=True)
+        for program in ("derivd", "derivd-ca"):
+            os.makedirs(self.at(f"lib/{program}"), exist_ok=True)
+            os.chown(self.at(f"lib/{program}"), UIDS[program], UIDS[program])
+        escrow = self.at("escrow")
+        os.makedirs(escrow, exist_ok=True)
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+            "-subj", "/CN=Escrow Officer", "-keyout", f"{escrow}/officer.key", "-out", f"{escrow}/officer.pem")
+        run(self.program("derivd-gateway"), "init", "--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}",
+            self.at("etc/gateway"), env=self.environment())
+        run(self.program("derivd-ca"), "init", "--organization", "Example Agency", "--host", "127.0.0.1", "--port",
+            self.port, "--pin", self.at("etc/gateway/gateway.pem"), "--escrow", f"{escrow}/officer.pem", "--owner",
+            f"{UIDS['derivd-ca']}:{UIDS['derivd-ca']}", env=self.environment("derivd-ca"))
+        self.configure()
+
+    def configure(self, **changes):
+        """Writes the configuration files; changes: file=text appended to that file's drop-in."""
+        intermediates, fetch = f"\"{self.at('etc/card-ca.pem')}\"", "http://127.0.0.1:*"
+        if self.real:
+            intermediates, fetch = "", "http://*"
+        self.write("etc/ca.conf.d/10-test.conf", f"""
+anchor "test-cards" {{
+	certificate = "{self.at('etc/card-root.pem')}"
+	intermediates = {{ {intermediates} }}
+	revocation = "crl"
+}}
+fetch-allow = {{ "{fetch}" }}
+""")
+        self.write("etc/courier.conf", f'allow = {{ "{fetch}" }}\n')
+        self.write("etc/derivd.conf", f"""
+operator-groups = {{ "{GROUPS[OPERATOR]}" }}
+officer-groups = {{ "{GROUPS[OFFICER]}" }}
+auditor-groups = {{ "{GROUPS[AUDITOR]}" }}
+""")
+        self.write("etc/gateway.conf", f"""
+certificate = "{self.at('etc/gateway/gateway.pem')}"
+key = "{self.at('etc/gateway/gateway.key')}"
+""")
+        if not os.path.exists(self.at("etc/card.conf")):
+            self.write("etc/card.conf", "")
+        for name, text in changes.items():
+            self.write(f"etc/{name}.conf.d/90-test.conf", text)
+
+    # ---- services ----
+
+    def start(self):
+        args = [self.program("derivd-spawn"), "--bin", self.build, "--listen", f"127.0.0.1:{self.port}"]
+        for name, uid in UIDS.items():
+            args += ["--user", f"{name}={uid}:{uid}"]
+        args += ["--mode", "card.sock=0666", self.dir]
+        self.spawn = Process.start(args, self.at("log/spawn.log"), True, env=self.environment())
+        try:
+            wait_for("the services", lambda: os.path.exists(self.at("run/ready")) or not self.spawn.alive())
+        except KioskError as e:
+            raise KioskError(f"{e}\n{self.logs()}") from None
+        if not self.spawn.alive():
+            raise KioskError(f"the services do not start:\n{self.logs()}")
+        return self
+
+    def halt(self):
+        if self.spawn:
+            self.spawn.end(20)
+        self.spawn = None
+
+    def restart(self):
+        self.halt()
+        return self.start()
+
+    def stop(self):
+        for device in self.devices:
+            device.stop()
+        self.halt()
+        if self.rig:
+            self.rig.stop()
+        if self.web:
+            self.web.down()
+        if self.own and not os.environ.get("KEEP"):
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def logs(self):
+        text = ""
+        for name in sorted(os.listdir(self.at("log"))):
+            with open(self.at(f"log/{name}"), errors="replace") as f:
+                text += f"--- {name}\n{f.read()[-4000:]}"
+        return text
+
+    def log(self, program):
+        with open(self.at(f"log/{program}.log"), errors="replace") as f:
+            return f.read()
+
+    def pids(self, program):
+        """Of a running service of this kiosk."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                exe = os.readlink(f"/proc/{pid}/exe")
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    mine = f"RUNTIME_DIRECTORY={self.at('run')}".encode() in f.read()
+            except OSError:
+                continue
+            if mine and os.path.basename(exe) == program:
+                found.append(int(pid))
+        return found
+
+    def kill(self, program, how=signal.SIGKILL):
+        pids = self.pids(program)
+        for pid in pids:
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                pass
+        return len(pids)
+
+    # ---- people ----
+
+    def as_person(self, uid):
+        """To be called in the child: this person, with no other group than the role's."""
+        def become():
+            os.setgroups([GROUPS[uid]])
+            os.setgid(uid)
+            os.setuid(uid)
+        return become
+
+    def ctl_command(self, *words):
+        return [self.program("derivctl"), "-C", self.dir, *map(str, words)]
+
+    def ctl(self, *words, uid=OPERATOR, **how):
+        return run(*self.ctl_command(*words), preexec_fn=self.as_person(uid), **how)
+
+    def ctl_json(self, *words, uid=OPERATOR):
+        out = self.ctl("--json", *words, uid=uid).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    def ctl_error(self, *words, uid=OPERATOR):
+        """The kind of error that a command ends with."""
+        done = self.ctl("--json", *words, uid=uid, check=False)
+        for line in done.stdout.splitlines():
+            if "error" in json.loads(line):
+                return json.loads(line)["error"]["kind"]
+        raise KioskError(f"no error: {done.stdout}{done.stderr}")
+
+    def terminal(self, *words, uid=OPERATOR, **how):
+        return Terminal(self.ctl_command(*words), preexec=self.as_person(uid), **how)
+
+    # ---- cards and devices ----
+
+    def card(self, name, ca="pki", **options):
+        """Makes a card; options as of make-card (name=…, alg=…, expired=True, pin=…)."""
+        args = [MAKE_CARD, "card", "--ca", self.at(ca), "--alg", options.pop("alg", self.alg)]
+        options.setdefault("name", name.capitalize() + " Test")
+        options.setdefault("mail", f"{name}@example.org")
+        options.setdefault("upn", f"{name}@example.org")
+        for key, value in options.items():
+            args.append("--" + key.replace("_", "-"))
+            if value is not True:
+                args.append(value)
+        run(*args, self.at(f"cards/{name}"))
+        self.publish()
+        return self.at(f"cards/{name}")
+
+    @property
+    def reader(self):
+        return self.rig.readers["r0"]
+
+    def insert(self, card):
+        self.reader.put(card)
+
+    def device(self, name):
+        device = Device(self, name)
+        self.devices.append(device)
+        return device
+
+    # ---- the main job ----
+
+    def session(self, *words, uid=OPERATOR, pin=PIN, command="provision"):
+        return Session(self, words, uid, pin, command)
+
+    def provision(self, device, *words, pin=PIN, **how):
+        """A whole enrollment, as a person would do it. Returns derivctl's events."""
+        with self.session("--yes", *words, pin=pin, **how) as s:
+            device.enroll(s.uri())
+            s.type(device.digits())
+            events = s.finish()
+        device.wait()
+        return events
+
+
+class Session:
+    """derivctl provision --json, with pipes in place of a person's eyes and hands."""
+
+    def __init__(self, kiosk, words, uid, pin, command):
+        pin_read, pin_write = os.pipe()
+        if pin is not None:
+            os.write(pin_write, pin.encode() + b"\n")
+        os.close(pin_write)
+        fds, args = (pin_read,), ["--pin-fd", pin_read]
+        self.uri_read = None
+        if command == "provision":
+            self.uri_read, uri_write = os.pipe()
+            fds, args = (pin_read, uri_write), args + ["--uri-fd", uri_write]
+        self.process = subprocess.Popen(kiosk.ctl_command("--json", command, *args, *words), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=fds,
+                                        preexec_fn=kiosk.as_person(uid))
+        for fd in fds:
+            os.close(fd)
+        self.events = []
+        self.kiosk = kiosk
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.pen.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        if self.uri_read is not None:
+            os.close(self.uri_read)
 
-    # ---- invitation
+    def uri(self):
+        """The invitation, as the QR code has it."""
+        if not select.select([self.uri_read], [], [], WAIT)[0]:
+            raise KioskError("no invitation came")
+        data = os.read(self.uri_read, 4096).decode().strip()
+        if not data:
+            raise KioskError(f"derivctl ended before it invited: {self.rest()}")
+        return data
 
-    def invite(self, delivery=None, pin=None, deployment=None, port=None):
-        self.seed = secrets.token_bytes(32)
-        pin = bytes.fromhex(pin or self.g.pin)
-        hashed = hashlib.sha256(delivery or self.pen.delivery).digest()
-        self.request = secrets.token_bytes(16)
-        self.offer = self.invitation = None
-        return (f"derivd:1?h=127.0.0.1:{port or self.g.port}&d={b64(deployment or self.pen.deployment)}"
-                f"&s={b64(self.seed)}&k={b64(hashed)}&p={b64(pin)}")
-
-    # ---- messages
-
-    def send(self, name, body=b"", serial=0):
-        self.core.relay(self.connection, name, body, serial)
+    def next(self):
+        line = self.process.stdout.readline()
+        if not line:
+            return None
+        try:
+            event = json.loads(line)
+        except ValueError:
+            raise KioskError(f"derivctl said: {line}{self.process.stdout.read()}") from None
+        self.events.append(event)
+        return event
 
     def expect(self, name):
-        """The device's next message but Pull; pulls are counted."""
+        """Reads events up to that one."""
         while True:
-            m = self.core.receive()
-            if m.name != "GATEWAY_RELAY" or m.connection != self.connection:
-                if m.name in ("GATEWAY_UP", "GATEWAY_DOWN"):
-                    continue
-                raise AssertionError(f"got {m!r}, wanted {name}")
-            if m.inner == name:
-                return m
-            if m.inner == "DEVICE_PULL":
-                self.pull = m
-                continue
-            raise AssertionError(f"got {m!r}, wanted {name}")
+            event = self.next()
+            if event is None:
+                raise KioskError(f"\"{name}\" did not come; there was: {self.events}\n{self.kiosk.logs()}")
+            if event.get("event") == name:
+                return event
 
-    def meet(self, answer=True, delivery=None, deployment=None):
-        """Up and Hello of a device; its Welcome."""
-        up = self.core.until("GATEWAY_UP")
-        self.connection, self.identity = one(up.fields, 1), one(up.fields, 2)
-        hello = self.core.until("GATEWAY_RELAY", "DEVICE_HELLO")
-        self.hello = unpb(hello.inner_body)
-        if answer:
-            self.send("DEVICE_WELCOME", pb(
-                (1, 1), (2, deployment or self.pen.deployment), (3, delivery or self.pen.delivery),
-                (4, int(time.time() * 1000)), (5, int(self.enrolled))), hello.inner_serial)
-        return hello
+    def type(self, line):
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
 
-    def take_begin(self):
-        m = self.expect("DEVICE_BEGIN")
-        f = unpb(m.inner_body)
-        self.invitation = one(f, 1)
-        self.pen.do("begin", public=self.invitation, signature=one(f, 2), identity=self.identity)
-        return m
+    def rest(self):
+        while self.next() is not None:
+            pass
+        self.status = self.process.wait(WAIT)
+        return self.events
 
-    def make_offer(self, purposes=(("authentication", DEVICE, "p256"), ("signing", DEVICE, "p256"),
-                                   ("encryption", SERVER, "p256")), **how):
-        rows = [[PURPOSE[p], origin, kind] for p, origin, kind in purposes]
-        self.offer = self.pen.signed("offer", request=self.request, purposes=rows, **how)
+    def error(self):
+        """The error that ends it."""
+        for event in self.rest():
+            if "error" in event:
+                return event["error"]
+        raise KioskError(f"no error came, but: {self.events}")
 
-    def send_offer(self, serial=0, delivery=None):
-        body, signature = self.offer
-        self.send("DEVICE_OFFER", pb((1, pb((1, body), (2, signature))), (2, delivery or self.pen.delivery)),
-                  serial)
-
-    def take_statement(self):
-        m = self.expect("DEVICE_STATEMENT")
-        f = unpb(m.inner_body)
-        s = unpb(one(f, 1))
-        self.statement_message = m.inner_body
-        self.spki = one(f, 2)
-        assert hashlib.sha256(self.spki).digest() == self.identity, "another key than in TLS"
-        self.statement = self.pen.do(
-            "statement", statement=one(s, 1), by_invitation=one(s, 2, b""), by_identity=one(s, 3),
-            offer=self.offer[0], invitation=self.invitation or b"")
-        assert self.statement["device"] == self.identity.hex()
-        return m
-
-    def progress(self, stage, text=""):
-        self.send("DEVICE_PROGRESS", pb((1, stage), (2, text)))
-
-    def reveal(self, r_k=None):
-        """Sends r_k, takes r_d, returns the digits."""
-        r_k = r_k or secrets.token_bytes(32)
-        self.send("DEVICE_REVEAL", pb((1, r_k)))
-        r_d = one(unpb(self.expect("DEVICE_OPENED").inner_body), 1)
-        assert hashlib.sha256(r_d).hexdigest() == self.statement["commitment"], "not what was committed"
-        return self.pen.do("digits", hash=self.statement["hash"], r_d=r_d, r_k=r_k)["digits"]
-
-    def begin_enrollment(self):
-        """From Hello to the statement."""
-        self.meet()
-        begin = self.take_begin()
-        if not self.offer:
-            self.make_offer()
-        self.send_offer(begin.inner_serial)
-        self.take_statement()
-        self.progress(WAITING)
-
-    def accept(self, run):
-        """Digits, signature, receipt."""
-        digits = self.reveal()
-        shown = run.until("digits")["digits"]
-        assert digits == shown, f"the phone shows {shown}, the kiosk expects {digits}"
-        self.progress(SIGNED)
-        self.enrolled = True
-        self.progress(ACCEPTED)
-
-    # ---- what is issued
-
-    def pki(self):
-        if not self.issuer:
-            def ca(stem, subject, by=None):
-                key = pki.Key.make(os.path.join(self.g.dir, stem), "p256")
-                me = pki.Issuer(key, subject)
-                (by or me).cert = (by or me).cert or None
-                now = pki.now()
-                me.cert = (by or me).certify(
-                    key, subject, [pki.ext_ca(), pki.ext_key_usage("keyCertSign", "cRLSign")],
-                    now, now.replace(year=now.year + 5))
-                return me
-            self.root = ca("root.key", pki.name(("CN", "Test Root")))
-            self.issuer = ca("issuer.key", pki.name(("CN", "Test Issuer")), self.root)
-        return self.issuer
-
-    def certificate(self, spki, subject="Ada Example", usage="digitalSignature"):
-        now = pki.now()
-        return self.pki().certify(PublicKey(spki), pki.name(("CN", subject)), [
-            pki.ext_key_usage(usage), pki.ext_eku("1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"),
-            pki.ext_san(pki.gn_mail("ada@example.org"))], now, now.replace(year=now.year + 1))
-
-    def requested_key(self, purpose):
-        """The public key in the statement's PKCS#10."""
-        der = bytes.fromhex(next(r for p, r in self.statement["requests"] if p == PURPOSE[purpose]))
-        public = pki.openssl("req", "-inform", "DER", "-noout", "-pubkey", "-verify", stdin=der)
-        return pki.openssl("pkey", "-pubin", "-outform", "DER", stdin=public)
-
-    def seal(self, purpose="encryption", **how):
-        sealed = self.pen.do("seal", certificate=self.statement["sealing"], purpose=PURPOSE[purpose], **how)
-        return bytes.fromhex(sealed["spki"]), bytes.fromhex(sealed["sealed"])
-
-    def chain(self):
-        self.pki()
-        return fields(self.issuer.cert, self.root.cert)
-
-    # ---- delivery
-
-    def item(self, kind, purpose=None, payload=b"", number=None, flip=None, **how):
-        """A signed item as a message field. flip: "body", "payload" or "signature" of which a bit is turned."""
-        if number is None:
-            self.number += 1
-            number = self.number
-        device = how.pop("device", self.identity)
-        body, signature = self.pen.signed("item", device=device, number=number, kind=kind,
-                                          purpose=PURPOSE.get(purpose, 0), payload=payload, **how)
-        parts = {"body": body, "signature": signature, "payload": payload}
-        if flip:
-            parts[flip] = parts[flip][:-1] + bytes([parts[flip][-1] ^ 1])
-        self.last_item = (number, hashlib.sha256(parts["body"]).hexdigest())
-        return pb((1, pb((1, parts["body"]), (2, parts["signature"]))), (2, parts["payload"]))
-
-    def take_pull(self):
-        if not getattr(self, "pull", None):
-            self.pull = self.expect_pull()
-        pull, self.pull = self.pull, None
-        return pull
-
-    def expect_pull(self):
-        while True:
-            m = self.core.receive()
-            if m.name == "GATEWAY_RELAY" and m.connection == self.connection:
-                if m.inner == "DEVICE_PULL":
-                    return m
-                raise AssertionError(f"got {m!r}, wanted DEVICE_PULL")
-
-    def hand_over(self, *items, waiting=0, hint=True):
-        """Hints if need be, answers the Pull with these items."""
-        if not getattr(self, "pull", None) and hint:
-            self.send("DEVICE_HINT", pb((1, len(items))))
-        pull = self.take_pull()
-        self.send("DEVICE_ITEMS", pb((1, list(items)), (2, waiting)), pull.inner_serial)
-
-    def take_acknowledgement(self):
-        m = self.expect("DEVICE_ACKNOWLEDGE")
-        f = unpb(m.inner_body)
-        ack = self.pen.do("acknowledgement", bytes=one(f, 1), signature=one(f, 2), identity=self.spki)
-        ack["message"] = m.inner_body
-        self.send("DEVICE_SETTLED", pb((1, ack["number"])), m.inner_serial)
-        return ack
-
-    def deliver(self, kind, purpose=None, payload=b"", **how):
-        """One item, handed over and acknowledged: the acknowledgement."""
-        self.hand_over(self.item(kind, purpose, payload, **how))
-        ack = self.take_acknowledgement()
-        assert (ack["number"], ack["item_digest"]) == self.last_item, "an acknowledgement of another item"
-        assert ack["device"] == self.identity.hex()
-        return ack
-
-    def deliver_all(self, key_first=False):
-        """Chain, certificates, sealed key: what an enrollment brings."""
-        self.certs = {p: self.certificate(self.requested_key(p)) for p in ("authentication", "signing")}
-        spki, sealed = self.seal()
-        self.certs["encryption"] = self.certificate(spki, usage="keyAgreement")
-        encryption = [(CERTIFICATE, "encryption", self.certs["encryption"]),
-                      (SEALED_KEY, "encryption", sealed)]
-        todo = [(CHAIN, None, self.chain()), (CERTIFICATE, "authentication", self.certs["authentication"]),
-                (CERTIFICATE, "signing", self.certs["signing"]),
-                *(reversed(encryption) if key_first else encryption)]
-        for kind, purpose, payload in todo:
-            ack = self.deliver(kind, purpose, payload)
-            assert ack["status"] == 0, ack
-
-    def enroll(self, run, **how):
-        """The whole of it."""
-        self.begin_enrollment()
-        self.accept(run)
-        self.deliver_all(**how)
-        self.progress(COMPLETE)
+    def finish(self):
+        self.rest()
+        if self.status != 0:
+            raise KioskError(f"derivctl ended with {self.status}: {self.events}\n{self.kiosk.logs()}")
+        return self.events
