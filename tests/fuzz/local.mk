@@ -34,3 +34,52 @@ TESTS += tests/fuzz/replay_frame_stream
 tests_fuzz_replay_frame_stream_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_frame_stream_SOURCES)
 tests_fuzz_replay_frame_stream_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
 tests_fuzz_replay_frame_stream_LDADD = $(PROTO_LIBS)
+
+# evidence
+FUZZERS += record
+EXTRA_PROGRAMS += tests/fuzz/fuzz_record
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_record.c
+tests_fuzz_fuzz_record_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_record_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_record_LDADD = $(EVIDENCE_LIBS)
+check_PROGRAMS += tests/fuzz/replay_record
+TESTS += tests/fuzz/replay_record
+tests_fuzz_replay_record_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_record_SOURCES)
+tests_fuzz_replay_record_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_record_LDADD = $(EVIDENCE_LIBS)
+
+FUZZERS += cert
+EXTRA_PROGRAMS += tests/fuzz/fuzz_cert
+tests_fuzz_fuzz_cert_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_cert.c
+tests_fuzz_fuzz_cert_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_cert_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_cert_LDADD = $(EVIDENCE_LIBS)
+check_PROGRAMS += tests/fuzz/replay_cert
+TESTS += tests/fuzz/replay_cert
+tests_fuzz_replay_cert_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_cert_SOURCES)
+tests_fuzz_replay_cert_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_cert_LDADD = $(EVIDENCE_LIBS)
+
+FUZZERS += path
+EXTRA_PROGRAMS += tests/fuzz/fuzz_path
+tests_fuzz_fuzz_path_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_path.c
+tests_fuzz_fuzz_path_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_path_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_path_LDADD = $(EVIDENCE_LIBS)
+check_PROGRAMS += tests/fuzz/replay_path
+TESTS += tests/fuzz/replay_path
+tests_fuzz_replay_path_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_path_SOURCES)
+tests_fuzz_replay_path_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_path_LDADD = $(EVIDENCE_LIBS)
+
+FUZZERS += unseal
+EXTRA_PROGRAMS += tests/fuzz/fuzz_unseal
+tests_fuzz_fuzz_unseal_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_unseal.c
+tests_fuzz_fuzz_unseal_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_fuzz_unseal_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_unseal_LDADD = $(EVIDENCE_LIBS)
+check_PROGRAMS += tests/fuzz/replay_unseal
+TESTS += tests/fuzz/replay_unseal
+tests_fuzz_replay_unseal_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_unseal_SOURCES)
+tests_fuzz_replay_unseal_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+tests_fuzz_replay_unseal_LDADD = $(EVIDENCE_LIBS)
