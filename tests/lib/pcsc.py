@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import time
 
 PRESENT = 0x20
@@ -92,6 +93,21 @@ class Client:
         return states
 
 
+def _answer(socket, question, send):
+    """The child's part: whatever happens, it never returns into the program that it was forked from."""
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.environ["PCSCLITE_CSOCK_NAME"] = socket
+        try:
+            text, code = question(Client()), 0
+        except Exception as e:
+            text = f"{type(e).__name__}: {e}"
+        os.write(send, (text or "").encode())
+    finally:
+        os._exit(code)
+
+
 def ask(socket, question):
     """Runs question(client) against the pcscd behind a socket, in a child; returns what it returns (a text).
 
@@ -99,16 +115,8 @@ def ask(socket, question):
     receive, send = os.pipe()
     pid = os.fork()
     if not pid:
-        code = 1
-        try:
-            os.close(receive)
-            os.environ["PCSCLITE_CSOCK_NAME"] = socket
-            text = question(Client())
-            code = 0
-        except Exception as e:
-            text = f"{type(e).__name__}: {e}"
-        os.write(send, (text or "").encode())
-        os._exit(code)
+        os.close(receive)
+        _answer(socket, question, send)
     os.close(send)
     with os.fdopen(receive, "rb") as f:
         text = f.read().decode()

@@ -209,7 +209,8 @@ class Reader:
 
 
 class Rig:
-    """tied: the rig's processes die with this one (tests); otherwise stop() ends them (the rig command)."""
+    """tied: the rig's processes die with this one, or rather with the thread that started them (tests);
+    otherwise stop() ends them (the rig command)."""
 
     def __init__(self, directory=None, build=None, tied=True):
         self.own_directory = directory is None

@@ -9,9 +9,11 @@
     tap.run()
 """
 
+import atexit
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -29,6 +31,9 @@ class Tap:
     def __init__(self):
         self.tests = []
         self.cleanups = contextlib.ExitStack()
+        # What was set up is cleared away also when the test is told to stop, or breaks off while setting up.
+        atexit.register(self.cleanups.close)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     def test(self, title):
         def add(function):

@@ -9,7 +9,6 @@
  * plugged in and out at run time, no privilege is needed, and real readers, which belong to the
  * machine's own pcscd, are not seen.
  */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>

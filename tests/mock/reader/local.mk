@@ -12,6 +12,6 @@ tests_mock_reader_ifd_so_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE $(PCSCLITE_CFL
 tests_mock_reader_ifd_so_CFLAGS = $(reader_cflags) -Wno-missing-prototypes
 tests_mock_reader_ifd_so_LDFLAGS = -shared
 tests_mock_reader_hotplug_so_SOURCES = tests/mock/reader/hotplug.c
-tests_mock_reader_hotplug_so_CPPFLAGS = -U_FORTIFY_SOURCE
+tests_mock_reader_hotplug_so_CPPFLAGS = -D_GNU_SOURCE -U_FORTIFY_SOURCE
 tests_mock_reader_hotplug_so_CFLAGS = $(reader_cflags) -Wno-missing-prototypes
 tests_mock_reader_hotplug_so_LDFLAGS = -shared

@@ -17,7 +17,7 @@
 
 /* Defines what AUTO(name) needs: frees *p with fn when the variable leaves its scope. */
 #define DEFINE_AUTO(name, type, fn)                                                                \
-	static inline void name##_freep(type **p)                                                  \
+	static inline __attribute__((unused)) void name##_freep(type **p)                          \
 	{                                                                                          \
 		fn(*p);                                                                            \
 	}                                                                                          \

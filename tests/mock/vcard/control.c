@@ -155,7 +155,7 @@ int control_ask(const char *path, char **words, int n)
 {
 	AUTO(file) FILE *f = NULL;
 	struct sockaddr_un at;
-	struct why why;
+	struct why why = { "" };
 	char line[LINE_MAX_BYTES];
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

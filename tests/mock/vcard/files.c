@@ -101,18 +101,15 @@ bool files_cert(const char *path, struct blob *ret_der, struct why *why)
 	return true;
 }
 
-/* The first line of PATH.pass; empty if there is no such file. */
-static void read_password(const char *path, char password[PASSWORD_MAX])
+/* The first line of a file; empty if there is no such file. */
+static void read_line(const char *path, char line[PASSWORD_MAX])
 {
-	char name[PATH_ROOM];
-	AUTO(file) FILE *f = NULL;
+	AUTO(bio) BIO *in = BIO_new_file(path, "r");
 
-	password[0] = 0;
-	if ((size_t)snprintf(name, sizeof name, "%s.pass", path) >= sizeof name)
-		return;
-	f = fopen(name, "re");
-	if (f && fgets(password, PASSWORD_MAX, f))
-		password[strcspn(password, "\r\n")] = 0;
+	if (!in || BIO_gets(in, line, PASSWORD_MAX) <= 0)
+		line[0] = 0;
+	line[strcspn(line, "\r\n")] = 0;
+	ERR_clear_error();
 }
 
 bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struct why *why)
@@ -120,7 +117,7 @@ bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struc
 	AUTO(blob) struct blob raw = { 0 };
 	AUTO(p12) PKCS12 *p12 = NULL;
 	AUTO(x509) X509 *cert = NULL;
-	char password[PASSWORD_MAX];
+	char password[PASSWORD_MAX], password_path[PATH_ROOM];
 	const unsigned char *at;
 	EVP_PKEY *key = NULL;
 
@@ -130,7 +127,10 @@ bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struc
 	p12 = d2i_PKCS12(NULL, &at, (long)raw.n);
 	if (!p12)
 		return why_set(why, "%s: not a PKCS#12 file", path);
-	read_password(path, password);
+	if ((size_t)snprintf(password_path, sizeof password_path, "%s.pass", path) >=
+		sizeof password_path)
+		return why_set(why, "%s: the path is too long", path);
+	read_line(password_path, password);
 	if (PKCS12_parse(p12, password, &key, &cert, NULL) != 1 || !key) {
 		EVP_PKEY_free(key);
 		return why_set(why, "%s: no key, or a wrong password in %s.pass (%s)", path, path,

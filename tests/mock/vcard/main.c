@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	struct options o = { 0 };
-	struct why why;
+	struct why why = { "" };
 
 	if (!read_options(argc, argv, &o)) {
 		fputs(USAGE, stderr);

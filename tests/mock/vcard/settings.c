@@ -109,7 +109,7 @@ static bool set_one(struct settings *s, const char *key, const char *value, stru
 
 void settings_default(struct settings *ret)
 {
-	struct why why;
+	struct why why = { "" };
 
 	*ret = (struct settings){ .pin_tries = 3, .puk_tries = 3, .default_app = true };
 	if (!set_pin(ret->pin, "123456", &why) || !set_pin(ret->puk, "12345678", &why) ||
@@ -121,7 +121,7 @@ bool settings_read(const char *path, struct settings *ret, struct why *why)
 {
 	AUTO(file) FILE *f = fopen(path, "re");
 	char line[LINE_ROOM];
-	struct why inner;
+	struct why inner = { "" };
 
 	if (!f && errno == ENOENT)
 		return true;

@@ -245,7 +245,7 @@ bool store_load(const char *path, struct store **ret_store, struct why *why)
 	AUTO(dir) DIR *dir = opendir(path);
 	AUTO(store) struct store *s = must_alloc(sizeof *s);
 	char conf[PATH_ROOM];
-	struct why inner;
+	struct why inner = { "" };
 
 	if (!dir)
 		return why_set(why, "card %s: %s", path, strerror(errno));

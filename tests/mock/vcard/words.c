@@ -109,8 +109,9 @@ static bool say_fail(struct call *c)
 		return false;
 	if (c->n > 2 && !read_number(c, 2, 16, 0xFFFF, &sw))
 		return false;
-	return add_trigger(
-		c, (struct trigger){ ANY_INS, (unsigned)n, ACT_FAIL, false, (uint16_t)sw });
+	return add_trigger(c,
+		(struct trigger){
+			.ins = ANY_INS, .left = (unsigned)n, .act = ACT_FAIL, .sw = (uint16_t)sw });
 }
 
 static bool is_done(struct call *c, int at)
@@ -124,7 +125,10 @@ static bool say_dropat(struct call *c)
 
 	if (!read_number(c, 1, 10, NUMBER_MAX, &n))
 		return false;
-	return add_trigger(c, (struct trigger){ ANY_INS, (unsigned)n, ACT_PULL, is_done(c, 2) });
+	return add_trigger(c, (struct trigger){ .ins = ANY_INS,
+				      .left = (unsigned)n,
+				      .act = ACT_PULL,
+				      .done = is_done(c, 2) });
 }
 
 /* pullat INS [N] [done] · muteat INS [N] */
@@ -138,8 +142,10 @@ static bool say_at(struct call *c)
 		return false;
 	if (counts && !read_number(c, 2, 10, NUMBER_MAX, &n))
 		return false;
-	return add_trigger(
-		c, (struct trigger){ (int)ins, (unsigned)n, act, is_done(c, counts ? 3 : 2) });
+	return add_trigger(c, (struct trigger){ .ins = (int)ins,
+				      .left = (unsigned)n,
+				      .act = act,
+				      .done = is_done(c, counts ? 3 : 2) });
 }
 
 /* failat INS N [SW] */
@@ -151,8 +157,10 @@ static bool say_failat(struct call *c)
 		return false;
 	if (c->n > 3 && !read_number(c, 3, 16, 0xFFFF, &sw))
 		return false;
-	return add_trigger(
-		c, (struct trigger){ (int)ins, (unsigned)n, ACT_FAIL, false, (uint16_t)sw });
+	return add_trigger(c, (struct trigger){ .ins = (int)ins,
+				      .left = (unsigned)n,
+				      .act = ACT_FAIL,
+				      .sw = (uint16_t)sw });
 }
 
 /* refuse INS [SW] */
@@ -164,8 +172,11 @@ static bool say_refuse(struct call *c)
 		return false;
 	if (c->n > 2 && !read_number(c, 2, 16, 0xFFFF, &sw))
 		return false;
-	return add_trigger(
-		c, (struct trigger){ (int)ins, 1, ACT_FAIL, false, (uint16_t)sw, NULL, true });
+	return add_trigger(c, (struct trigger){ .ins = (int)ins,
+				      .left = 1,
+				      .act = ACT_FAIL,
+				      .sw = (uint16_t)sw,
+				      .again = true });
 }
 
 /* swapat INS N DIR [done] */
@@ -179,8 +190,11 @@ static bool say_swapat(struct call *c)
 	if (!store_load(c->words[3], &probe, &c->why))
 		return false;
 	store_free(probe);
-	return add_trigger(c,
-		(struct trigger){ (int)ins, (unsigned)n, ACT_SWAP, is_done(c, 4), 0, c->words[3] });
+	return add_trigger(c, (struct trigger){ .ins = (int)ins,
+				      .left = (unsigned)n,
+				      .act = ACT_SWAP,
+				      .done = is_done(c, 4),
+				      .dir = c->words[3] });
 }
 
 /* type DIGITS · type (alone: the cancel key) */
