@@ -28,13 +28,13 @@ daemon_core_libengine_a_SOURCES = \
 daemon_core_libengine_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS) $(CONFUSE_CFLAGS)
 ENGINE_LIBS = daemon/core/libengine.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIBS)
 
-pkglibexec_PROGRAMS += daemon/core/derivd
-daemon_core_derivd_SOURCES = \
+pkglibexec_PROGRAMS += derivd
+derivd_SOURCES = \
 	daemon/core/main.c \
 	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/control.h daemon/core/control.c daemon/core/control_read.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \
 	daemon/core/caworker.h daemon/core/caworker.c
-daemon_core_derivd_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
-daemon_core_derivd_LDADD = $(ENGINE_LIBS)
+derivd_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
+derivd_LDADD = $(ENGINE_LIBS)
