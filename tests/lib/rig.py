@@ -213,8 +213,7 @@ class Rig:
     otherwise stop() ends them (the rig command)."""
 
     def __init__(self, directory=None, build=None, tied=True):
-        self.own_directory = directory is None
-        self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="rig-"))
+        self.dir = directory and os.path.realpath(directory)
         self.build = build or build_dir()
         self.tied = tied
         self.pcscd = None
@@ -241,19 +240,13 @@ class Rig:
     # ---- start and stop ----
 
     def start(self, readers=0, cards=()):
+        self.dir = self.dir or tempfile.mkdtemp(prefix="rig-")
         if len(self.at("ctl/") + "x" * READER_NAME_MAX) > PATH_ROOM:
             raise RigError(f"{self.dir}: too long for the sockets in it; choose a shorter directory")
         if os.path.exists(self.at("rig.json")):
             raise RigError(f"{self.dir}: a rig is (or was) there: rig stop {self.dir}")
-        contents = self.at("drivers/virtual.bundle/Contents")
-        for d in ("usb", "slot", "ctl", "run", "log", "etc", contents + "/Linux"):
-            os.makedirs(self.at(d), exist_ok=True)
-        # Programs of other users connect to the socket in here; the rest is nobody's business.
-        os.chmod(self.dir, 0o711)
-        with open(contents + "/Info.plist", "w") as f:
-            f.write(INFO_PLIST)
-        os.symlink(os.path.join(self.build, "tests/mock/reader/ifd.so"), contents + "/Linux/ifd.so")
         try:
+            self._make_directories()
             self._start_pcscd()
             for i in range(max(readers, len(cards))):
                 self.add_reader(card=cards[i] if i < len(cards) else None)
@@ -262,6 +255,16 @@ class Rig:
             self.stop()
             raise
         return self
+
+    def _make_directories(self):
+        contents = self.at("drivers/virtual.bundle/Contents")
+        for d in ("usb", "slot", "ctl", "run", "log", "etc", contents + "/Linux"):
+            os.makedirs(self.at(d), exist_ok=True)
+        # Programs of other users connect to the socket in here; the rest is nobody's business.
+        os.chmod(self.dir, 0o711)
+        with open(contents + "/Info.plist", "w") as f:
+            f.write(INFO_PLIST)
+        os.symlink(os.path.join(self.build, "tests/mock/reader/ifd.so"), contents + "/Linux/ifd.so")
 
     def _start_pcscd(self):
         """With its socket made here and handed over as systemd would do it."""
