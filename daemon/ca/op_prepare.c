@@ -52,13 +52,37 @@ static struct err *check_statement(
 	return NULL;
 }
 
+/* Those that the offer names, in its order: derivd passes on all that the card gave, and cannot read offers. */
+static struct err *pick_certificates(const Ca__Prepare *q, const struct offer *offer,
+	ProtobufCBinaryData ret_certificates[static CARD_CERTS_MAX])
+{
+	uint8_t hash[SHA256_LEN];
+
+	for (size_t i = 0; i < offer->n_certs; i++) {
+		size_t at = 0;
+
+		for (; at < q->n_certificates; at++) {
+			sha256(pb_bytes(q->certificates[at]), hash);
+			if (memcmp(hash, offer->certs[i], SHA256_LEN) == 0)
+				break;
+		}
+		if (at == q->n_certificates)
+			return err_new(&ERR_EVIDENCE_BAD,
+				"a certificate that the offer names is missing");
+		ret_certificates[i] = q->certificates[at];
+	}
+	return NULL;
+}
+
 static struct err *check_card(
 	struct state *s, const Ca__Prepare *q, const struct offer *offer, int64_t now_ms)
 {
 	AUTO(card) struct card *card = NULL;
+	ProtobufCBinaryData certificates[CARD_CERTS_MAX];
 	uint8_t expected[SHA256_LEN], found[SHA256_LEN];
 
-	TRY(card_judge(s, q->certificates, q->n_certificates, now_ms, &card));
+	TRY(pick_certificates(q, offer, certificates));
+	TRY(card_judge(s, certificates, offer->n_certs, now_ms, &card));
 	if (card->n != offer->n_certs ||
 		memcmp(card->hashes, offer->certs, card->n * SHA256_LEN) != 0)
 		return err_new(&ERR_EVIDENCE_BAD, "other certificates than those of the offer");
