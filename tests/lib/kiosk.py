@@ -320,14 +320,15 @@ anchor "test-cards" {{
 	certificate = "{self.at('etc/card-root.pem')}"
 	intermediates = {{ {intermediates} }}
 	revocation = "crl"
+	other-certificates = "same-subject"
 }}
 fetch-allow = {{ "{fetch}" }}
 """)
         self.write("etc/courier.conf", f'allow = {{ "{fetch}" }}\n')
         self.write("etc/derivd.conf", f"""
-operator-groups = {{ "{GROUPS[OPERATOR]}" }}
-officer-groups = {{ "{GROUPS[OFFICER]}" }}
-auditor-groups = {{ "{GROUPS[AUDITOR]}" }}
+operator-group = "{GROUPS[OPERATOR]}"
+officer-group = "{GROUPS[OFFICER]}"
+auditor-group = "{GROUPS[AUDITOR]}"
 """)
         self.write("etc/gateway.conf", f"""
 certificate = "{self.at('etc/gateway/gateway.pem')}"
@@ -441,19 +442,19 @@ key = "{self.at('etc/gateway/gateway.key')}"
 
     # ---- cards and devices ----
 
-    def card(self, name, ca="pki", **options):
+    def card(self, who, ca="pki", **options):
         """Makes a card; options as of make-card (name=…, alg=…, expired=True, pin=…)."""
         args = [MAKE_CARD, "card", "--ca", self.at(ca), "--alg", options.pop("alg", self.alg)]
-        options.setdefault("name", name.capitalize() + " Test")
-        options.setdefault("mail", f"{name}@example.org")
-        options.setdefault("upn", f"{name}@example.org")
+        options.setdefault("name", who.capitalize() + " Test")
+        options.setdefault("mail", f"{who}@example.org")
+        options.setdefault("upn", f"{who}@example.org")
         for key, value in options.items():
             args.append("--" + key.replace("_", "-"))
             if value is not True:
                 args.append(value)
-        run(*args, self.at(f"cards/{name}"))
+        run(*args, self.at(f"cards/{who}"))
         self.publish()
-        return self.at(f"cards/{name}")
+        return self.at(f"cards/{who}")
 
     @property
     def reader(self):
