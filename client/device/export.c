@@ -129,9 +129,9 @@ static bool is_only_one(const struct export *x, const struct credential *c)
 }
 
 static struct err *write_in(
-	const char *dir, const char *name, const char *suffix, struct bytes content)
+	const char *dir, const char *name, const char *ending, struct bytes content)
 {
-	AUTO_MEM char *path = xasprintf("%s/%s%s", dir, name, suffix);
+	AUTO_MEM char *path = xasprintf("%s/%s%s", dir, name, ending);
 
 	return io_write_file(path, content, 0600);
 }
@@ -140,21 +140,18 @@ static struct err *write_credential(
 	const struct export *x, const struct credential *c, const char *dir)
 {
 	const char *purpose = purpose_name(c->slot->purpose);
-	AUTO_MEM char *name =
-		is_only_one(x, c) ? xstrdup(purpose) : xasprintf("%s-%s", purpose, c->serial);
+	AUTO_MEM char *place = is_only_one(x, c) ? xasprintf("%s/%s", dir, purpose)
+						 : xasprintf("%s/%s-%s", dir, purpose, c->serial);
 	AUTO(pkey) EVP_PKEY *key = NULL;
 	AUTO(buf) struct buf *key_text = NULL;
 	AUTO(buf) struct buf *text = pem_write_certificate(buf_bytes(c->der));
 
-	for (int i = 0; i < sk_X509_num(x->chain); i++) {
-		AUTO(buf) struct buf *der = cert_der(sk_X509_value(x->chain, i));
-		AUTO(buf) struct buf *pem = pem_write_certificate(buf_bytes(der));
-		buf_add_bytes(text, buf_bytes(pem));
-	}
 	TRY(home_get_key(x->home, c->slot->key_hash, &key));
 	TRY(pem_write_key(key, &key_text));
-	TRY(write_in(dir, name, ".key", buf_bytes(key_text)));
-	return write_in(dir, name, ".pem", buf_bytes(text));
+	TRY(io_mkdirs(place, 0700));
+	TRY(write_in(place, "key", ".pem", buf_bytes(key_text)));
+	TRY(write_in(place, "certificate", ".pem", buf_bytes(text)));
+	return write_in(place, "chain", ".pem", buf_bytes(x->chain_pem));
 }
 
 /* The media types that mail apps use; others have no ending of their own. */
@@ -171,12 +168,15 @@ static const char *ending(const char *type)
 
 static struct err *write_apps(const struct export *x, const char *dir)
 {
+	AUTO_MEM char *place = xasprintf("%s/apps", dir);
+
+	if (x->state->n_apps)
+		TRY(io_mkdirs(place, 0700));
 	for (size_t i = 0; i < x->state->n_apps; i++) {
 		const struct kept_app *a = &x->state->apps[i];
 		AUTO(buf) struct buf *text = NULL;
-		AUTO_MEM char *name = xasprintf("app-%s", a->name);
 		TRY(home_get_object(x->home, a->text, &text));
-		TRY(write_in(dir, name, ending(a->type), buf_bytes(text)));
+		TRY(write_in(place, a->name, ending(a->type), buf_bytes(text)));
 	}
 	return NULL;
 }
@@ -189,7 +189,6 @@ struct err *export_pem(const struct home *h, const struct export_choice *choice,
 	TRY(io_mkdirs(dir, 0700));
 	for (size_t i = 0; i < x->n; i++)
 		TRY(write_credential(x, &x->credentials[i], dir));
-	TRY(write_in(dir, "chain", ".pem", buf_bytes(x->chain_pem)));
 	return write_apps(x, dir);
 }
 

@@ -19,8 +19,8 @@ struct export_choice {
 };
 
 /*
- * PURPOSE.key, PURPOSE.pem (certificate, then chain without root) for each, several of a purpose with the serial number in
- * their names; chain.pem with all CA certificates; apps as they came.
+ * A directory PURPOSE for each credential, with key.pem, certificate.pem and chain.pem (issuer first, root last); several of one
+ * purpose are PURPOSE-SERIAL. The configurations of mail apps, as they came, in the directory apps.
  */
 MUST_CHECK struct err *export_pem(
 	const struct home *h, const struct export_choice *choice, const char *dir);

@@ -185,6 +185,9 @@ static struct err *write_statement(const struct home *h, struct state *s, EVP_PK
 	memcpy(a->request_id, o->request_id, REQUEST_ID_LEN);
 	memcpy(a->predecessor, o->predecessor, SHA256_LEN);
 	a->expires_ms = o->expires_ms;
+	a->n_purposes = o->n_purposes;
+	for (size_t i = 0; i < o->n_purposes; i++)
+		a->purposes[i] = (uint8_t)o->purposes[i].purpose;
 	return sign_attempt(a, identity);
 }
 

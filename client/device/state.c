@@ -97,6 +97,26 @@ bool slot_is_whole(const struct slot *slot)
 	return slot->has_key && slot->has_certificate;
 }
 
+static bool has_whole(const struct state *s, Common__Purpose purpose)
+{
+	for (size_t i = 0; i < s->n_slots; i++) {
+		if (s->slots[i].purpose == purpose && slot_is_whole(&s->slots[i]))
+			return true;
+	}
+	return false;
+}
+
+bool state_is_complete(const struct state *s)
+{
+	if (s->stage != STAGE_ENROLLED)
+		return false;
+	for (size_t i = 0; s->attempt && i < s->attempt->n_purposes; i++) {
+		if (!has_whole(s, s->attempt->purposes[i]))
+			return false;
+	}
+	return true;
+}
+
 static const char *const PURPOSES[] = {
 	[COMMON__PURPOSE__PURPOSE_UNSET] = "none",
 	[COMMON__PURPOSE__AUTHENTICATION] = "authentication",

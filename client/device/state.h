@@ -45,6 +45,8 @@ struct attempt {
 	uint8_t request_id[REQUEST_ID_LEN];
 	uint8_t predecessor[SHA256_LEN];
 	int64_t expires_ms; /* the offer's */
+	size_t n_purposes;
+	uint8_t purposes[OFFER_PURPOSES_MAX]; /* that were offered */
 	struct buf *statement;
 	struct buf *invitation_signature;
 	struct buf *identity_signature;
@@ -114,6 +116,8 @@ struct slot *state_find_key(struct state *s, const uint8_t key_hash[static SHA25
 /* A new slot; ERR_LIMIT when all are taken. */
 MUST_CHECK struct err *state_add_slot(struct state *s, const struct slot *slot);
 void state_remove_slot(struct state *s, struct slot *slot);
+/* Has everything come that was offered to the last enrollment? True when nothing is in progress. */
+bool state_is_complete(const struct state *s);
 /* Usable: key and certificate are there. */
 bool slot_is_whole(const struct slot *slot);
 void state_clear_apps(struct state *s);

@@ -25,6 +25,7 @@ static void put_attempt(struct buf *out, const struct attempt *a)
 		record_put(one, BYTES(a->request_id, REQUEST_ID_LEN));
 		record_put(one, BYTES(a->predecessor, SHA256_LEN));
 		record_put_u64(one, (uint64_t)a->expires_ms);
+		record_put(one, BYTES(a->purposes, a->n_purposes));
 		record_put(one, buf_bytes(a->statement));
 		record_put(one, buf_bytes(a->invitation_signature));
 		record_put(one, buf_bytes(a->identity_signature));
@@ -151,6 +152,7 @@ static struct err *get_buf(struct cursor *c, const char *name, size_t max, struc
 
 static struct err *get_attempt_fields(struct cursor *c, struct attempt *a)
 {
+	struct bytes purposes;
 	uint8_t operation;
 
 	TRY(record_get_choice(
@@ -162,6 +164,9 @@ static struct err *get_attempt_fields(struct cursor *c, struct attempt *a)
 	TRY(record_get_fixed(c, "request", REQUEST_ID_LEN, a->request_id));
 	TRY(record_get_fixed(c, "predecessor", SHA256_LEN, a->predecessor));
 	TRY(record_get_time(c, "expiry", &a->expires_ms));
+	TRY(record_get(c, "purposes", 0, OFFER_PURPOSES_MAX, &purposes));
+	a->n_purposes = purposes.len;
+	memcpy(a->purposes, purposes.data, purposes.len);
 	TRY(get_buf(c, "statement", STATEMENT_MAX, a->statement));
 	TRY(get_buf(c, "invitation signature", ED25519_SIGNATURE_LEN, a->invitation_signature));
 	TRY(get_buf(c, "identity signature", 128, a->identity_signature));

@@ -88,6 +88,7 @@ static struct err *on_welcome(struct talk *t, const struct wire_message *in)
 	say(t->say, "connected",
 		json_pack("{s:b, s:b}", "enrolled", m->enrolled, "revoked", m->revoked),
 		m->revoked ? "Connected. This device was revoked." : "Connected.");
+	t->was_enrolled = m->enrolled;
 	if (m->enrolled)
 		TRY(talk_enrolled(t));
 	return talk_is_pending(t) ? talk_begin(t) : resume_enrolled(t);

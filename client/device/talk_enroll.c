@@ -124,7 +124,7 @@ static struct err *on_accepted(struct talk *t)
 	}
 	TRY(talk_enrolled(t));
 	t->done = t->options->goal == GOAL_ACCEPTED;
-	return NULL;
+	return talk_pull(t);
 }
 
 static struct err *on_complete(struct talk *t)
@@ -139,7 +139,7 @@ static struct err *on_complete(struct talk *t)
 /* Keys that were made stay: only a statement that nobody can have signed for would make them useless. */
 static struct err *on_cancelled(struct talk *t, const char *text)
 {
-	if (talk_is_pending(t))
+	if (talk_is_pending(t) || t->options->goal != GOAL_STAY)
 		return err_new(
 			&ERR_CANCELLED, "the enrollment has ended: %s", *text ? text : "cancelled");
 	state_drop_attempt(t->state);

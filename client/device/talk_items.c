@@ -61,6 +61,9 @@ struct err *talk_on_items(struct talk *t, const struct wire_message *in)
 		TRY(home_sweep(t->home, t->state));
 	if (t->state->stage == STAGE_REMOVED)
 		return err_new(&ERR_REMOVED, "this device was removed; its keys are gone");
+	/* Who came back after the kiosk had said so does not hear Complete again. */
+	if (t->was_enrolled && t->options->goal == GOAL_COMPLETE && !m->waiting)
+		t->done = state_is_complete(t->state);
 	return m->waiting > 0 ? talk_pull(t) : NULL;
 }
 

@@ -17,6 +17,7 @@ struct talk {
 	uint32_t serial;
 	uint32_t statement_serial; /* of the last one sent */
 	bool welcomed;
+	bool was_enrolled; /* when this connection began */
 	bool pulling;
 	bool done;
 	int64_t hello_until_ms;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "proto/device.pb-c.h"
 #include "proto/kind.h"
@@ -25,6 +26,7 @@ enum conn_phase {
 struct conn {
 	TAILQ_ENTRY(conn) entry;        /* of the queue that `queue` points to */
 	TAILQ_ENTRY(conn) paused_entry; /* of hub->paused */
+	TAILQ_ENTRY(conn) stranger_entry;
 	struct hub *hub;
 	struct conn_queue *queue;
 	struct stream *stream;
@@ -32,8 +34,10 @@ struct conn {
 	uint32_t hello_serial;
 	uint8_t phase;
 	bool is_paused : 1;
+	bool is_stranger : 1;
 	bool is_open : 1;   /* the handshake is done */
 	bool was_again : 1; /* messages from before the new Hello may still come */
+	int64_t since_ms;
 	struct roster_entry roster;
 };
 
@@ -65,10 +69,34 @@ static void set_paused(struct conn *c, bool paused)
 		TAILQ_REMOVE(&c->hub->paused, c, paused_entry);
 }
 
+static void set_stranger(struct conn *c, bool stranger)
+{
+	if (stranger == c->is_stranger)
+		return;
+	c->is_stranger = stranger;
+	if (stranger)
+		TAILQ_INSERT_TAIL(&c->hub->strangers, c, stranger_entry);
+	else
+		TAILQ_REMOVE(&c->hub->strangers, c, stranger_entry);
+}
+
 static void forget_hello(struct conn *c)
 {
 	buf_free(c->hello);
 	c->hello = NULL;
+}
+
+bool conn_shed_stranger(struct hub *h)
+{
+	struct conn *c = TAILQ_FIRST(&h->strangers);
+
+	if (!c || clock_boot_ms() - c->since_ms < (int64_t)h->settings->stranger_ms)
+		return false;
+	stream_close(c->stream, "others need the room, and derivd does not know this device",
+		STREAM_ENDED);
+	conn_free(c);
+	h->tally.shed++;
+	return true;
 }
 
 bool conn_open(struct hub *h, int take_fd, const struct sockaddr *from, const char **ret_why)
@@ -98,6 +126,7 @@ void conn_free(struct conn *c)
 	struct hub *h = c->hub;
 
 	set_paused(c, false);
+	set_stranger(c, false);
 	TAILQ_REMOVE(c->queue, c, entry);
 	roster_leave(h->roster, &c->roster);
 	if (c->is_open)
@@ -194,6 +223,8 @@ static void on_open(UNUSED struct stream *s, const uint8_t *identity, void *user
 	struct conn *c = userdata;
 
 	c->is_open = true;
+	c->since_ms = clock_boot_ms();
+	set_stranger(c, true);
 	c->hub->devices++;
 	struct roster_entry *earlier = roster_identify(c->hub->roster, &c->roster, identity);
 	if (!earlier)
@@ -370,6 +401,8 @@ void conn_relay(struct hub *h, const Gateway__Relay *relay)
 		stream_close(c->stream, "derivd sent what it must not", STREAM_ENDED);
 		return;
 	}
+	if (relay->message != MSG_DEVICE_WELCOME && relay->message != MSG_DEVICE_ERROR)
+		set_stranger(c, false);
 	if (relay->message == MSG_DEVICE_WELCOME) {
 		c->phase = CONN_READY;
 		c->was_again = false;

@@ -18,6 +18,8 @@ bool conn_open(struct hub *h, int take_fd, const struct sockaddr *from, const ch
 void conn_free(struct conn *c);
 /* The connection of a stream. */
 struct conn *conn_of_stream(const struct stream *s);
+/* Ends the oldest connection of a stranger, if it had time enough to become known. */
+bool conn_shed_stranger(struct hub *h);
 /* Frees all connections. */
 void conn_free_all(struct hub *h);
 /* Sends Up and what must follow it: the kept Hello, or the request for a new one. */

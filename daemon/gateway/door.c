@@ -56,6 +56,8 @@ static int on_pause_over(UNUSED sd_event_source *source, UNUSED uint64_t usec, v
 /* Room for one more handshake. */
 static bool make_room(struct hub *h)
 {
+	if (roster_count(h->roster) >= h->settings->max_connections)
+		conn_shed_stranger(h);
 	if (h->env.handshakes < h->settings->max_handshakes)
 		return true;
 	struct due_entry *oldest = due_peek(h->due, DUE_HANDSHAKE);

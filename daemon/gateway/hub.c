@@ -156,6 +156,7 @@ struct err *hub_new(sd_event *event, struct settings *take_settings, SSL_CTX *ta
 	TAILQ_INIT(&h->fresh);
 	TAILQ_INIT(&h->unannounced);
 	TAILQ_INIT(&h->announced);
+	TAILQ_INIT(&h->strangers);
 	TAILQ_INIT(&h->paused);
 	TRY(due_new(event, &due_ops, h, &h->due));
 	set_waits(h->due, h->settings);

@@ -21,7 +21,7 @@ TAILQ_HEAD(conn_queue, conn);
 struct tally {
 	uint64_t refused; /* by caps */
 	uint64_t failed;  /* handshakes */
-	uint64_t shed;    /* handshakes that made room for others */
+	uint64_t shed;    /* handshakes and strangers that made room for others */
 	uint64_t broken;  /* devices that broke a rule */
 	uint64_t slow;    /* devices that took nothing */
 };
@@ -38,6 +38,7 @@ struct hub {
 	struct conn_queue fresh;       /* has not said Hello yet, or is being hung up on */
 	struct conn_queue unannounced; /* derivd does not know of it yet, or not any more */
 	struct conn_queue announced;
+	struct conn_queue strangers; /* derivd has given them nothing but Welcome and errors; oldest first */
 	struct conn_queue paused; /* and in this one while it is not read for derivd's sake */
 	bool syncing;             /* Synced is owed once nobody is unannounced */
 	size_t devices;           /* connected, handshake done */

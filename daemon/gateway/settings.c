@@ -52,7 +52,8 @@ static struct err *read_all(cfg_t *cfg, struct settings *s)
 	TRY(read_time(cfg, "ping-after", &s->ping_ms));
 	TRY(read_time(cfg, "pong-time", &s->pong_ms));
 	TRY(read_time(cfg, "message-time", &s->frame_ms));
-	return read_time(cfg, "stall-time", &s->stall_ms);
+	TRY(read_time(cfg, "stall-time", &s->stall_ms));
+	return read_time(cfg, "stranger-time", &s->stranger_ms);
 }
 
 struct err *settings_load(const char *path, struct settings **ret_settings)
@@ -70,6 +71,7 @@ struct err *settings_load(const char *path, struct settings **ret_settings)
 		CFG_STR("pong-time", "30s", CFGF_NONE),
 		CFG_STR("message-time", "30s", CFGF_NONE),
 		CFG_STR("stall-time", "30s", CFGF_NONE),
+		CFG_STR("stranger-time", "1min", CFGF_NONE),
 		CFG_END(),
 	};
 	AUTO(conf) cfg_t *cfg = NULL;

@@ -18,6 +18,7 @@ struct settings {
 	uint64_t pong_ms;
 	uint64_t frame_ms;
 	uint64_t stall_ms;
+	uint64_t stranger_ms; /* how long one that derivd does not know may stay when others need the room */
 };
 
 /* Most connections that a configuration may ask for. */

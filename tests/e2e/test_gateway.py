@@ -412,6 +412,31 @@ def _():
         tap.check(4 <= closed <= 5, f"{closed} of 15 were refused")
 
 
+@tap.test("when the house is full, who is known to derivd stays and strangers make room")
+def _():
+    with Gateway('max-connections = 3\nstranger-time = "1s"\n') as g:
+        core = g.core()
+        phones, numbers = [], []
+        for _ in range(3):
+            phones.append(g.device())
+            phones[-1].hello()
+            numbers.append(core.greet())
+            phones[-1].expect("DEVICE_WELCOME")
+        for i in (0, 2):
+            core.relay(numbers[i], "DEVICE_ITEMS", b"")
+            phones[i].expect("DEVICE_ITEMS")
+        core.relay(numbers[1], "DEVICE_ERROR", pb((1, "unknown-device"), (2, 1)))
+        time.sleep(1.1)
+        fourth = g.device()
+        fourth.hello()
+        tap.equal(one(core.expect("GATEWAY_DOWN").fields, 1), numbers[1], "who had to go")
+        core.greet()
+        fourth.expect("DEVICE_WELCOME")
+        for i in (0, 2):
+            core.relay(numbers[i], "DEVICE_HINT", pb((1, 1)))
+            phones[i].expect("DEVICE_HINT")
+
+
 @tap.test("unfinished handshakes make room for those who come after")
 def _():
     with Gateway("max-handshakes = 4\n") as g:
