@@ -77,9 +77,10 @@ struct core {
 	struct ca_facts ca;
 	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
 	char *frozen;
-	bool clock_was_behind;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
+	/* Why the last turn failed; NULL after one that did not. */
+	const struct err_kind *turn_trouble;
 	/* Events in the turn that is open. */
 	unsigned int events;
 	struct from *requesters;

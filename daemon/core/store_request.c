@@ -67,11 +67,12 @@ struct err *store_request_add(struct store *s, const struct request *r)
 {
 	return sql_run(s,
 		"INSERT INTO request(id, operation, state, open, replaces, created_ms, changed_ms, "
-		"uid, reader, label, "
-		"name, token_hash, device) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"ditiiiiittthh", r->id, (int64_t)r->operation, request_state_name(r->state),
+		"uid, "
+		"reader, label, name, token_hash, device, holder) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"ditiiiiittthhh", r->id, (int64_t)r->operation, request_state_name(r->state),
 		(int64_t)r->open, (int64_t)r->replace, r->created_ms, r->changed_ms,
-		(int64_t)r->uid, r->reader, r->label, r->name, r->token_hash, r->device);
+		(int64_t)r->uid, r->reader, r->label, r->name, r->token_hash, r->device, r->holder);
 }
 
 struct err *store_request_put(struct store *s, const struct request *r)

@@ -24,7 +24,8 @@ struct err *sql_error(struct store *s, const char *what)
 	if (code == SQLITE_IOERR && sqlite3_system_errno(s->db) == ENOSPC)
 		full = true;
 	if (full)
-		return err_new(&ERR_STORE_FULL, "%s: %s", s->path, what);
+		return err_new(&ERR_STORE_FULL,
+			"%s: the disk has no room for what is to be written", s->path);
 	return err_new(&ERR_STORE, "%s: %s: %s", s->path, what, text);
 }
 

@@ -34,6 +34,12 @@ static void fail_turn(struct core *c, struct err *take_e)
 	c->n_requesters = 0;
 	c->events = 0;
 	mail_deliver(c);
+	/* A disk stays full for a while: the journal hears of it once. */
+	if (c->turn_trouble == err_get_kind(take_e)) {
+		err_free(take_e);
+		return;
+	}
+	c->turn_trouble = err_get_kind(take_e);
 	log_error(take_e, "what was under way is undone");
 }
 
@@ -97,6 +103,7 @@ bool turn_end(struct core *c)
 	}
 	c->events = 0;
 	c->n_requesters = 0;
+	c->turn_trouble = NULL;
 	audit_commit(c->audit);
 	mail_deliver(c);
 	if (c->ports->committed)
