@@ -150,3 +150,14 @@ tests_unit_test_card_signing_LDADD = $(CARD_LIBS) $(EVIDENCE_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_card_slot
 tests_unit_test_card_slot_CFLAGS = $(CARD_UNIT_CFLAGS)
 tests_unit_test_card_slot_LDADD = $(CARD_LIBS) $(UNIT_LIBS)
+# daemon/ca: a deployment in a temporary directory, shared by the tests of its operations
+if HAVE_CMOCKA
+check_LIBRARIES += tests/unit/libcaworld.a
+endif
+tests_unit_libcaworld_a_SOURCES = tests/unit/ca_world.h tests/unit/ca_world.c tests/unit/ca_world_run.c
+tests_unit_libcaworld_a_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
+CA_UNIT_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
+CA_UNIT_LIBS = tests/unit/libcaworld.a $(CA_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_flow
+tests_unit_test_ca_flow_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_flow_LDADD = $(CA_UNIT_LIBS)

@@ -19,10 +19,11 @@ static void test_good(void **state)
 
 static void test_bad(void **state)
 {
-	static const char *const bad[] = { "", "http://", "file:///etc/passwd", "ldap://x/", "http:///x", "http://a b/",
-		"http://user@host/", "http://good.gov:80@evil/", "http://host:70000/", "http://host:x/", "http://[::1/",
-		"http://[::1]x/", "http://ho\\st/", "http://h/#f", "http://h\x01/", "http://\xc3\xa9/", "javascript:1",
-		"http://a_b/", "http://h:80:80/" };
+	static const char *const bad[] = { "", "http://", "file:///etc/passwd", "ldap://x/",
+		"http:///x", "http://a b/", "http://user@host/", "http://good.gov:80@evil/",
+		"http://host:70000/", "http://host:x/", "http://[::1/", "http://[::1]x/",
+		"http://ho\\st/", "http://h/#f", "http://h\x01/", "http://\xc3\xa9/",
+		"javascript:1", "http://a_b/", "http://h:80:80/" };
 	struct url *u = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
