@@ -200,6 +200,8 @@ static struct err *fetch(struct inquiry *q, const char *url, const char *path, c
 	if (failed_lately(q->r, url))
 		return err_new(&ERR_REVOCATION_UNKNOWN, "could not be fetched a moment ago");
 	struct err *e = call_courier(q->r, url, &fetched);
+	if (!e && fetched->status != 200)
+		e = err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);
 	if (!e)
 		e = check_fetched(q, pb_bytes(fetched->body), held);
 	if (!e)
