@@ -161,3 +161,17 @@ CA_UNIT_LIBS = tests/unit/libcaworld.a $(CA_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_flow
 tests_unit_test_ca_flow_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_flow_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_attack
+tests_unit_test_ca_attack_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_attack_LDADD = $(CA_UNIT_LIBS)
+
+# daemon/courier
+if HAVE_CMOCKA
+check_LIBRARIES += tests/unit/libstand.a
+endif
+tests_unit_libstand_a_SOURCES = tests/unit/stand.h tests/unit/stand.c
+tests_unit_libstand_a_CFLAGS = $(UNIT_CFLAGS)
+EXTRA_DIST += tests/unit/web_server.py
+UNIT_TESTS += tests/unit/test_courier
+tests_unit_test_courier_CFLAGS = $(UNIT_CFLAGS) $(COURIER_CFLAGS)
+tests_unit_test_courier_LDADD = tests/unit/libstand.a $(COURIER_LIBS) $(UNIT_LIBS)
