@@ -80,6 +80,7 @@ static struct err *set_variable(const char *path)
 struct err *opensc_prepare(
 	const struct settings *s, const char *reader, const struct readers *readers)
 {
+	static int fd = -1;
 	AUTO(buf) struct buf *text = NULL;
 
 	unsetenv("OPENSC_DEBUG");
@@ -87,8 +88,9 @@ struct err *opensc_prepare(
 	if (s->opensc_conf)
 		return set_variable(s->opensc_conf);
 	text = opensc_conf(s, reader, readers);
-	/* Stays open as long as the process lives: OpenSC opens it by its path here. */
-	int fd = memfd_create("opensc.conf", MFD_CLOEXEC);
+	/* Stays open until the next one: OpenSC opens it by its path here. */
+	fd_cleanup(&fd);
+	fd = memfd_create("opensc.conf", MFD_CLOEXEC);
 	if (fd < 0)
 		return err_errno(errno, "memfd_create");
 	TRY(io_write_full(fd, buf_bytes(text)));

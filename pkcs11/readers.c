@@ -186,6 +186,15 @@ size_t readers_len(const struct readers *r)
 	return r->n;
 }
 
+size_t readers_with_card(const struct readers *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->list[i].state != CARD__READER_STATE__EMPTY;
+	return n;
+}
+
 const struct reader *readers_at(const struct readers *r, size_t i)
 {
 	return i < r->n ? &r->list[i] : NULL;
@@ -228,20 +237,16 @@ static struct err *find_named(
 
 static struct err *find_only(const struct readers *r, const struct reader **ret_reader)
 {
-	const struct reader *found = NULL;
-	size_t n = 0;
+	size_t n = readers_with_card(r);
 
-	for (size_t i = 0; i < r->n; i++) {
-		if (r->list[i].state == CARD__READER_STATE__EMPTY)
-			continue;
-		found = &r->list[i];
-		n++;
-	}
 	if (n > 1) {
 		AUTO_MEM char *with_card = name_them(r, true);
 		return err_new(&ERR_CARD_MANY, "%zu readers hold a card: %s", n, with_card);
 	}
-	*ret_reader = n ? found : &r->list[0];
+	*ret_reader = &r->list[0];
+	for (size_t i = 0; i < r->n; i++)
+		if (r->list[i].state != CARD__READER_STATE__EMPTY)
+			*ret_reader = &r->list[i];
 	return NULL;
 }
 

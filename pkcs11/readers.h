@@ -37,6 +37,8 @@ DEFINE_AUTO(readers, struct readers *, readers_free);
 MUST_CHECK struct err *readers_wait(struct readers *r, unsigned int timeout_ms, bool *ret_changed);
 
 size_t readers_len(const struct readers *r);
+/* How many of them hold a card, mute ones included. */
+size_t readers_with_card(const struct readers *r);
 /* Lent until the next readers_wait. */
 const struct reader *readers_at(const struct readers *r, size_t i);
 /* NULL when there is none of that name. */

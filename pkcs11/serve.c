@@ -24,13 +24,11 @@ struct serve {
 	const struct settings *settings;
 	struct refused *refused;
 	struct session *session; /* NULL: none is open */
-	bool over;               /* there was one */
 };
 
 static void end_session(struct serve *v)
 {
 	session_free(v->session);
-	v->over = v->over || v->session;
 	v->session = NULL;
 	proc_deadline(0);
 }
@@ -145,11 +143,10 @@ static struct err *run_open(struct worker *w, const void *body)
 	const Card__Open *request = body;
 	const char *reader = NULL;
 
-	if (v->over)
-		return err_new(&ERR_SESSION_OVER, "a connection serves one session");
 	TRY(reader_asked_for(v->settings, request->reader, &reader));
 	TRY(session_open(v->settings, v->refused, reader, request->uri, &v->session));
 	AUTO(facts_out) struct facts_out *facts = facts_out_new(v->session, v->settings);
+	log_info("a card of type %s is open", session_card(v->session)->type->name);
 	peer_set_phase(w->peer, PH_OPEN);
 	struct err *e = worker_reply(w, MSG_CARD_FACTS, facts_out_message(facts));
 	rest(v);
@@ -228,6 +225,7 @@ static struct err *run_sign(struct worker *w, const void *body)
 	rest(v);
 	if (e || w->answered)
 		return e;
+	log_info("the card signed an intent and was reset");
 	reply.intent = pb_lend(buf_bytes(order->intent));
 	reply.signature = pb_lend(buf_bytes(signature));
 	return worker_reply(w, MSG_CARD_SIGNATURE, &reply);

@@ -38,6 +38,7 @@ static struct err *take_hold(struct session *s, const char *name)
 
 	TRY(readers_wait(readers, 0, &changed));
 	TRY(readers_choose(readers, name, &reader));
+	s->alone = readers_with_card(readers) == 1;
 	TRY(hold_new(reader, &s->look, &s->hold));
 	return opensc_prepare(s->settings, reader->name, readers);
 }
@@ -110,7 +111,7 @@ static struct err *find_token(struct session *s, const struct uri *uri)
 {
 	struct slot_list list;
 
-	TRY(slot_find(s->module, s->hold ? hold_reader(s->hold) : NULL, uri, &list));
+	TRY(slot_find(s->module, s->hold ? hold_reader(s->hold) : NULL, s->alone, uri, &list));
 	if (list.n == 0)
 		return why_nothing(s);
 	if (!s->hold)

@@ -8,6 +8,7 @@ struct session {
 	const struct settings *settings; /* lent */
 	struct refused *refused;         /* lent */
 	struct hold *hold;               /* NULL without PC/SC */
+	bool alone;                      /* no other reader holds a card */
 	struct hold_look look;
 	struct module *module;
 	struct slot slot;

@@ -63,19 +63,19 @@ static bool is_in_reader(const struct slot *slot, const char *reader)
 		trim((const CK_UTF8CHAR *)reader, len < room ? len : room));
 }
 
-static void keep_reader(struct slot_list *list, const char *reader)
+static void keep_reader(struct slot_list *list, const char *reader, bool alone)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->n; i++)
 		if (is_in_reader(&list->at[i], reader))
 			list->at[kept++] = list->at[i];
-	if (kept > 0 || list->n > 1)
+	if (kept > 0 || list->n > 1 || !alone)
 		list->n = kept;
 }
 
-struct err *slot_find(
-	struct module *m, const char *reader, const struct uri *uri, struct slot_list *ret_list)
+struct err *slot_find(struct module *m, const char *reader, bool alone, const struct uri *uri,
+	struct slot_list *ret_list)
 {
 	CK_SLOT_ID ids[SLOTS_MAX];
 	size_t n = 0;
@@ -89,6 +89,6 @@ struct err *slot_find(
 			ret_list->n++;
 	}
 	if (reader)
-		keep_reader(ret_list, reader);
+		keep_reader(ret_list, reader, alone);
 	return NULL;
 }

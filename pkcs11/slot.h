@@ -20,12 +20,12 @@ struct slot_list {
 };
 
 /*
- * The slots with an initialised token, in the module's order. reader: the PC/SC name, NULL for any; if no slot is named
- * like it and there is one token only, it is that. uri may be NULL. A slot that cannot be asked is skipped.
+ * The slots with an initialised token, in the module's order. reader: the PC/SC name, NULL for any. alone: no other
+ * reader holds a card, so if no slot is named like the reader and there is one token, it is that. uri may be NULL. A slot that cannot be asked is skipped.
  * *ret_list may be empty. ERR_MODULE, ERR_CARD_*.
  */
-MUST_CHECK struct err *slot_find(
-	struct module *m, const char *reader, const struct uri *uri, struct slot_list *ret_list);
+MUST_CHECK struct err *slot_find(struct module *m, const char *reader, bool alone,
+	const struct uri *uri, struct slot_list *ret_list);
 
 /* A fixed field of PKCS#11, without the blanks behind it, safe to show; the caller frees. */
 char *slot_text(const CK_UTF8CHAR *field, size_t len);

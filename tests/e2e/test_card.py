@@ -102,11 +102,23 @@ class Holder:
 
 # ---- readers ----
 
-@tap.test("no PC/SC service: said as such, and found again")
+@tap.test("no PC/SC service: said as such, and found when it comes back")
 def _():
-    with Rig() as rig, session(rig, PCSCLITE_CSOCK_NAME="/nonexistent/pcscd.comm") as card:
+    with Rig() as rig, session(rig) as card, session(rig) as watch:
+        rig.add_reader(card=bob())
+        while watch.ask(do="watch")["readers"][0]["state"] != "present":
+            pass
+        rig.pcscd.end()
+        os.unlink(rig.socket)
+        tap.equal(watch.ask(do="next", timeout=15000)["trouble"], "pcsc-unreachable", "while watching")
         tap.equal(card.ask(do="readers"), {"readers": [], "trouble": "pcsc-unreachable"}, "readers")
         expect_error(card.open(), "pcsc-unreachable")
+        rig._start_pcscd()
+        while not (found := watch.ask(do="next", timeout=15000)["readers"]) or found[0]["state"] != "present":
+            pass
+        expect_open(card.open())
+        rig.pcscd.end()
+        expect_error(card.sign("9A", PIN), "pcsc-unreachable")
 
 
 @tap.test("no reader, then one that is plugged in later; no card, then one")
@@ -187,6 +199,8 @@ def _():
         for exclusive in (False, True):
             with Holder(rig, reader, exclusive):
                 expect_error(card.open(), "reader-in-use", reader.pcsc_name)
+            # pcscd notices the other program's end a moment later.
+            until(lambda: pcsc.intrude(rig.socket, reader.pcsc_name) == NO_PIN, "the card is free")
         expect_open(card.open())
 
 
@@ -214,6 +228,7 @@ def _():
             expect_error(card.open(), "unknown-card")
         with session(rig, "card-types = {generic}\n") as card:
             tap.equal(expect_open(card.open())["type"], "generic", "type")
+            expect_signed(card.sign("", PIN))
 
 
 # ---- reading ----
@@ -341,6 +356,11 @@ def _():
         expect_error(card.sign("9A", PIN), "card-removed", reader.pcsc_name)
         expect_error(card.sign("9A", PIN), "session-over")
         tap.equal(card.end(), 0, "exit status")
+    with Rig() as rig, session(rig) as card:
+        rig.add_reader("there", card=bob())
+        expect_open(card.open())
+        rig.remove_reader("there")
+        expect_error(card.sign("9A", PIN), "card-removed")
 
 
 @tap.test("another card, or the same one, put in between reading and signing")
@@ -428,6 +448,8 @@ def _():
             facts = expect_open(card.open())
             tap.equal(facts["tries"], 3, "tries, hidden behind somebody's PIN")
             tap.equal(pcsc.intrude(rig.socket, name), IN_USE, "after reading")
+            tool = subprocess.run(["pkcs11-tool", "-O"], env=rig.env, capture_output=True, text=True)
+            tap.lacks(tool.stdout, "Certificate for PIV Authentication", "pkcs11-tool during the session")
             reader.ctl("slow 100")
             card.send(do="sign", slot="9C", pin=PIN)
             until(lambda: "pin=verified" in reader.ctl("status"), "the PIN is verified")
@@ -435,6 +457,8 @@ def _():
             expect_signed(card.answer())
             reader.ctl("slow 0")
             expect_clean(rig, reader)
+            tool = subprocess.run(["pkcs11-tool", "-O"], env=rig.env, capture_output=True, text=True)
+            tap.contains(tool.stdout, "Certificate for PIV Authentication", "pkcs11-tool after the session")
 
 
 @tap.test("killed with the PIN verified: the card is reset")
@@ -451,6 +475,9 @@ def _():
             until(lambda: "unverified" in reader.ctl("status"), "the card is reset", 2)
             reader.ctl("slow 0")
             expect_clean(rig, reader)
+        with session(rig) as card:
+            expect_open(card.open())
+            expect_signed(card.sign("9A", PIN))
 
 
 @tap.test("the other side hangs up with a card open: it is reset and free")

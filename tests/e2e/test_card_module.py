@@ -47,9 +47,9 @@ def session(module, conf="", env=None):
     return card_lib.Card(build, os.path.join(top, f"etc{sessions}"), {**os.environ, **(env or {})}, text)
 
 
-def liar(lie=""):
+def liar(lie="", conf=""):
     key, cert = key_and_cert("liar", *EC)
-    return session(LYING, env={"LYING": lie, "LYING_KEY": key, "LYING_CERT": cert, "LYING_PIN": PIN})
+    return session(LYING, conf, env={"LYING": lie, "LYING_KEY": key, "LYING_CERT": cert, "LYING_PIN": PIN})
 
 
 def expect_error(answer, kind, what=""):
@@ -205,6 +205,42 @@ def _():
             answer = card.open()
             expect_error(answer, "module", path)
             tap.contains(answer["text"], path, "text")
+
+
+@tap.test("a PIN pad: no PIN comes through us; given up, and done again; waited for longer")
+def _():
+    with liar("pad") as card:
+        facts = expect_open(card.open())
+        tap.equal(facts["pin_pad"], True, "PIN pad")
+        expect_error(card.sign("", PIN), "pin-format")
+        expect_signed(card.sign("", ""))
+    with liar("pad:cancel") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", ""), "timed-out")
+        expect_signed(card.sign("", ""))
+    with liar("pad:hang", "pin-pad-timeout = 3s\n") as card:
+        expect_open(card.open())
+        began = time.monotonic()
+        expect_error(card.sign("", ""), "gone")
+        tap.check(time.monotonic() - began > 2.5, "killed before the person had the time")
+
+
+@tap.test("a token that asks for no PIN")
+def _():
+    with liar("no-login") as card:
+        tap.equal(expect_open(card.open())["pin"], "none", "PIN")
+        expect_error(card.sign("", PIN), "pin-format")
+        expect_signed(card.sign("", ""))
+
+
+@tap.test("many large certificates: as many as the wire takes")
+def _():
+    key, cert = key_and_cert("large", *EC, "-addext", "nsComment=" + "x" * 4000)
+    env = {"LYING": "many", "LYING_KEY": key, "LYING_CERT": cert, "LYING_PIN": PIN}
+    with session(LYING, env=env) as card:
+        facts = expect_open(card.open())
+        tap.equal(len(facts["certs"]), 16, "certificates")
+        expect_signed(card.sign("", PIN))
 
 
 # ---- SoftHSM2 ----

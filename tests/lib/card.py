@@ -58,8 +58,11 @@ class Card:
                     continue
                 start, end = (int(x, 16) for x in area.split("-"))
                 memory.seek(start)
-                if text.encode() in memory.read(end - start):
-                    return True
+                try:
+                    if text.encode() in memory.read(end - start):
+                        return True
+                except OSError:
+                    continue  # unmapped meanwhile
         return False
 
     def kill(self):

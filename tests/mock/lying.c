@@ -15,6 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Certificates that a token may well have. */
+#define MANY 60
+
 #define SLOT 7
 #define SESSION 11
 #define HUGE_NUMBER ((CK_ULONG)1 << 40)
@@ -31,6 +34,8 @@ static struct {
 	CK_ULONG found_n;
 	unsigned int value_reads;
 	unsigned int tries;
+	unsigned int cancelled;
+	unsigned int many;
 } state = { .tries = 3 };
 
 /* --- lies that every function can tell --- */
@@ -164,6 +169,12 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 	return CKR_OK;
 }
 
+/* The PIN is typed at the reader. */
+static bool has_pad(void)
+{
+	return lies("pad", NULL) || lies("pad", "cancel") || lies("pad", "hang");
+}
+
 CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 {
 	(void)id;
@@ -173,7 +184,11 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	fill(info->manufacturerID, sizeof(info->manufacturerID), "Nobody");
 	fill(info->model, sizeof(info->model), "Liar");
 	fill(info->serialNumber, sizeof(info->serialNumber), "42");
-	info->flags = CKF_TOKEN_INITIALIZED | CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
+	info->flags = CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
+	if (!lies("no-login", NULL))
+		info->flags |= CKF_LOGIN_REQUIRED;
+	if (has_pad())
+		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
 	if (state.tries == 1)
 		info->flags |= CKF_USER_PIN_FINAL_TRY;
 	if (state.tries == 0)
@@ -206,6 +221,9 @@ static bool is_pin(const CK_UTF8CHAR *pin, CK_ULONG n)
 {
 	const char *own = getenv("LYING_PIN");
 
+	if (has_pad())
+		return !pin && n == 0;
+
 	return own && pin && n == strlen(own) && memcmp(pin, own, n) == 0;
 }
 
@@ -213,6 +231,10 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK
 {
 	(void)session;
 	ENTER();
+	if (lies("pad", "hang"))
+		hang();
+	if (lies("pad", "cancel") && state.cancelled++ == 0)
+		return CKR_FUNCTION_CANCELED;
 	if (lies("login-refused", user == CKU_CONTEXT_SPECIFIC ? "context" : "user"))
 		return CKR_PIN_INCORRECT;
 	if (!is_pin(pin, n) && !lies("login-any", NULL)) {
@@ -242,7 +264,7 @@ static CK_OBJECT_CLASS class_of(CK_OBJECT_HANDLE object)
 
 static bool fits(CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *attributes, CK_ULONG n)
 {
-	bool fits = object != PRIVATE_KEY || state.logged_in;
+	bool fits = object != PRIVATE_KEY || state.logged_in || lies("no-login", NULL);
 
 	for (CK_ULONG i = 0; i < n; i++) {
 		const CK_ATTRIBUTE *a = &attributes[i];
@@ -261,6 +283,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes, CK_
 	(void)session;
 	ENTER();
 	state.found_n = 0;
+	state.many = 0;
 	for (CK_OBJECT_HANDLE object = 1; object <= OBJECTS; object++)
 		if (fits(object, attributes, n))
 			state.found[state.found_n++] = object;
@@ -280,6 +303,12 @@ CK_RV C_FindObjects(
 		for (CK_ULONG i = 0; i < max; i++)
 			objects[i] = CERTIFICATE;
 		*count = max;
+		return CKR_OK;
+	}
+	if (lies("many", NULL) && state.found_n == 1 && state.found[0] == CERTIFICATE) {
+		*count = state.many < MANY && max > 0;
+		objects[0] = CERTIFICATE;
+		state.many += *count;
 		return CKR_OK;
 	}
 	*count = state.found_n < max ? state.found_n : max;
@@ -401,7 +430,7 @@ CK_RV C_Sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG n, CK_BYTE *sign
 
 	(void)session;
 	ENTER();
-	if (!state.logged_in)
+	if (!state.logged_in && !lies("no-login", NULL))
 		return CKR_USER_NOT_LOGGED_IN;
 	if (!signature || *signature_n < 64)
 		return CKR_BUFFER_TOO_SMALL;
