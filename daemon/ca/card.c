@@ -99,8 +99,10 @@ static struct err *judge_signer(struct state *s, struct bytes der, int64_t now_m
 	AUTO(path) struct path *path = NULL;
 
 	TRY(cert_parse(der, &cert));
+	TRY(eligible_at_all(cert));
 	TRY(find_path(s, cert, now_ms, &c->anchor, &path));
-	TRY(eligible_to_sign(s, c->anchor, cert, path));
+	TRY(eligible_path(s, path));
+	TRY(eligible_to_sign(c->anchor, cert));
 	c->facts = facts_new();
 	TRY(cert_facts(cert, c->facts));
 	TRY(eligible_identify(c->anchor, cert, c->facts));
@@ -138,12 +140,13 @@ static struct err *judge_other(
 	if (!has_same_subject(c->certs[0], cert))
 		return err_new(
 			&ERR_EVIDENCE_BAD, "another certificate of the card has another subject");
+	TRY(eligible_at_all(cert));
 	TRY(revocation_path(s->revocation, c->anchor, cert, now_ms, ret_path));
 	if (sk_X509_num(path_certs(*ret_path)) < 2 ||
 		!has_same_issuer_key(sk_X509_value(path_certs(*ret_path), 1), c->certs[0]))
 		return err_new(
 			&ERR_EVIDENCE_BAD, "another certificate of the card is of another issuer");
-	return eligible_at_all(s, cert, *ret_path);
+	return eligible_path(s, *ret_path);
 }
 
 /* Adds mail and UPN where the signing certificate has none; *ret_added when it did. */

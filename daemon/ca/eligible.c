@@ -34,7 +34,7 @@ static const struct {
 		"a derived test certificate: derived credentials come from cards only" },
 };
 
-static struct err *check_own(const struct state *s, const struct path *path)
+struct err *eligible_path(const struct state *s, const struct path *path)
 {
 	STACK_OF(X509) *certs = path_certs(path);
 	uint8_t hash[SHA256_LEN];
@@ -48,16 +48,16 @@ static struct err *check_own(const struct state *s, const struct path *path)
 	return NULL;
 }
 
-struct err *eligible_at_all(const struct state *s, X509 *cert, const struct path *path)
+struct err *eligible_at_all(X509 *cert)
 {
-	if (X509_check_ca(cert) != 0)
+	if (X509_check_ca(cert) != 0 || (X509_get_extension_flags(cert) & EXFLAG_CA))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "it is a CA's");
 	if (cert_has_eku(cert, EKU_CARD_AUTH))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "it is %s", never[0].what);
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		if (cert_has_policy(cert, never[i].oid))
 			return err_new(&ERR_CERT_NOT_ELIGIBLE, "it is %s", never[i].what);
-	return check_own(s, path);
+	return NULL;
 }
 
 static struct err *check_eku(const struct anchor *anchor, const X509 *cert)
@@ -71,13 +71,11 @@ static struct err *check_eku(const struct anchor *anchor, const X509 *cert)
 		"it has none of the extended key usages that anchor \"%s\" asks for", anchor->name);
 }
 
-struct err *eligible_to_sign(
-	const struct state *s, const struct anchor *anchor, X509 *cert, const struct path *path)
+struct err *eligible_to_sign(const struct anchor *anchor, X509 *cert)
 {
 	enum card_algorithm algorithm;
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 
-	TRY(eligible_at_all(s, cert, path));
 	if (!cert_has_key_usage(cert, KU_DIGITAL_SIGNATURE, false))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is not for digital signatures");
 	TRY(check_eku(anchor, cert));

@@ -9,14 +9,17 @@
 #include "evidence/path.h"
 
 /*
- * May this certificate's key sign an intent? It must be no CA's, be for digital signatures, have one of the anchor's
- * purposes (by default clientAuth or smartcardLogon), be none of a card-authentication key (9E), no derived one, have a
- * key that can sign an intent, and no issuer of ours may stand in its path (compared by key). ERR_CERT_NOT_ELIGIBLE.
+ * What no configuration can allow: a CA's certificate, a card-authentication one (9E), a derived one. Needs no path, so it
+ * comes first. ERR_CERT_NOT_ELIGIBLE.
  */
-MUST_CHECK struct err *eligible_to_sign(
-	const struct state *s, const struct anchor *anchor, X509 *cert, const struct path *path);
-/* The same without purpose and algorithm: for certificates that only add facts. ERR_CERT_NOT_ELIGIBLE. */
-MUST_CHECK struct err *eligible_at_all(const struct state *s, X509 *cert, const struct path *path);
+MUST_CHECK struct err *eligible_at_all(X509 *cert);
+/* No issuer of ours may stand in the path, whatever name it bears. ERR_CERT_NOT_ELIGIBLE. */
+MUST_CHECK struct err *eligible_path(const struct state *s, const struct path *path);
+/*
+ * May this certificate's key sign an intent? It must be for digital signatures, have one of the anchor's purposes (by
+ * default clientAuth or smartcardLogon) and a key that can sign an intent. ERR_CERT_NOT_ELIGIBLE.
+ */
+MUST_CHECK struct err *eligible_to_sign(const struct anchor *anchor, X509 *cert);
 /*
  * serial: the card's own id as derivd-card reported it, in hexadecimal or as a UUID, perhaps empty. When it is a UUID and
  * the certificate names UUIDs, one of them must be equal (STANDARDS D-15). ERR_CERT_NOT_ELIGIBLE.

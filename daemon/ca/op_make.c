@@ -158,9 +158,9 @@ static struct err *read_copies(
 
 	TRY(ledger_get_blob(s->ledger, m->device_copy, &c->device));
 	if (!c->device)
-		return err_new(
-			&ERR_WRONG_STATE, "the device's copy of this key was removed when its "
-					  "certificate was issued or the device revoked");
+		return err_new(&ERR_WRONG_STATE,
+			"the device's copy of this key was removed when its "
+			"certificate was issued or the device revoked");
 	if (m->has_history_copy)
 		TRY(ledger_get_blob(s->ledger, m->history_copy, &c->history));
 	for (; c->n_escrow < m->n_escrow; c->n_escrow++) {

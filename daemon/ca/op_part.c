@@ -35,6 +35,17 @@ struct err *part_device_good(struct state *s, const uint8_t device_id[static SHA
 	return err_new(&ERR_DEVICE_REVOKED, "the device was revoked at %s", time);
 }
 
+struct err *part_device_of(struct state *s, const uint8_t device_id[static SHA256_LEN],
+	const uint8_t holder_id[static SHA256_LEN])
+{
+	AUTO(entry_receipt) struct entry_receipt *entry = NULL;
+
+	TRY(entry_receipt_by_device(s->ledger, device_id, &entry));
+	if (entry && memcmp(entry->holder_id, holder_id, SHA256_LEN) != 0)
+		return err_new(&ERR_POLICY, "this device was enrolled with another person's card");
+	return NULL;
+}
+
 struct err *part_issuer_good(const struct state *s, const uint8_t key_id[static SHA256_LEN])
 {
 	if (memcmp(s->issuer->key_id, key_id, SHA256_LEN) == 0)

@@ -11,6 +11,9 @@ MUST_CHECK struct err *part_now(struct state *s, int64_t *ret_now_ms);
 /* ERR_DEVICE_REVOKED. */
 MUST_CHECK struct err *part_device_good(
 	struct state *s, const uint8_t device_id[static SHA256_LEN]);
+/* A device has one holder for life: ERR_POLICY when a receipt was given for it with another one's card. */
+MUST_CHECK struct err *part_device_of(struct state *s, const uint8_t device_id[static SHA256_LEN],
+	const uint8_t holder_id[static SHA256_LEN]);
 /* ERR_CA_RETIRED unless it is the issuer of now. */
 MUST_CHECK struct err *part_issuer_good(
 	const struct state *s, const uint8_t key_id[static SHA256_LEN]);

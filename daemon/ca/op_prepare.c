@@ -67,8 +67,8 @@ static struct err *pick_certificates(const Ca__Prepare *q, const struct offer *o
 				break;
 		}
 		if (at == q->n_certificates)
-			return err_new(&ERR_EVIDENCE_BAD,
-				"a certificate that the offer names is missing");
+			return err_new(
+				&ERR_EVIDENCE_BAD, "a certificate that the offer names is missing");
 		ret_certificates[i] = q->certificates[at];
 	}
 	return NULL;
@@ -117,6 +117,17 @@ static struct err *check_predecessor(struct state *s, const Ca__Prepare *q,
 	return NULL;
 }
 
+static struct err *check_device(
+	struct state *s, const struct offer *offer, const struct statement *statement)
+{
+	uint8_t device[SHA256_LEN], holder[SHA256_LEN];
+
+	statement_device_id(statement, device);
+	TRY(part_device_good(s, device));
+	TRY(facts_holder_id(offer->facts, holder));
+	return part_device_of(s, device, holder);
+}
+
 static struct err *give_nonce(struct state *s, const struct offer *offer,
 	const struct statement *statement, int64_t now_ms, Ca__Nonce **ret)
 {
@@ -138,14 +149,12 @@ struct err *op_prepare(struct state *s, const Ca__Prepare *q, Ca__Nonce **ret)
 {
 	AUTO(offer) struct offer *offer = NULL;
 	AUTO(statement) struct statement *statement = NULL;
-	uint8_t device[SHA256_LEN];
 	int64_t now;
 
 	TRY(part_now(s, &now));
 	TRY(check_offer(s, q->offer, now, &offer));
 	TRY(check_statement(q, offer, &statement));
-	statement_device_id(statement, device);
-	TRY(part_device_good(s, device));
+	TRY(check_device(s, offer, statement));
 	TRY(check_predecessor(s, q, offer, statement));
 	TRY(check_card(s, q, offer, now));
 	return give_nonce(s, offer, statement, now, ret);

@@ -151,6 +151,7 @@ static struct err *record(struct state *s, const struct trial *t, struct entry_r
 
 	TRY(ledger_begin(s->ledger, false, &tx));
 	TRY(part_device_good(s, t->device_id));
+	TRY(part_device_of(s, t->device_id, t->holder_id));
 	TRY(put(s, tx, t, entry, &exists));
 	if (exists) {
 		ledger_rollback(take(tx));

@@ -164,6 +164,9 @@ tests_unit_test_ca_flow_LDADD = $(CA_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_attack
 tests_unit_test_ca_attack_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_attack_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_card
+tests_unit_test_ca_card_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_card_LDADD = $(CA_UNIT_LIBS)
 
 # daemon/courier
 if HAVE_CMOCKA

@@ -145,7 +145,7 @@ static void knows_special_addresses(void **state)
 /* The program itself, with a connection passed in. */
 static void serves_a_connection(void **state)
 {
-	AUTO_MEM char *program = stand_program("daemon/courier/derivd-courier");
+	AUTO_MEM char *program = stand_program("derivd-courier");
 	AUTO_MEM char *url = xasprintf("http://127.0.0.1:%u/good", port);
 	AUTO_MSG Courier__Fetched *fetched = NULL;
 	Courier__Fetch q = COURIER__FETCH__INIT;
