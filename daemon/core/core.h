@@ -79,6 +79,7 @@ struct core {
 	char *frozen;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
+	int64_t crl_asked_boot_ms;
 	/* Why the last turn failed; NULL after one that did not. */
 	const struct err_kind *turn_trouble;
 	/* Events in the turn that is open. */

@@ -58,7 +58,7 @@ struct err *delivery_hint(struct core *c, const uint8_t device[static SHA256_LEN
 
 	if (!to)
 		return NULL;
-	TRY(store_item_waiting(c->store, device, &waiting));
+	TRY(store_item_ready(c->store, device, &waiting));
 	if (!waiting)
 		return NULL;
 	hint.waiting = waiting > UINT32_MAX ? UINT32_MAX : (uint32_t)waiting;

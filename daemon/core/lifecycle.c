@@ -12,8 +12,7 @@
 
 /* Revocations of the same moment share a CRL. */
 #define CRL_GATHER_MS 5000
-/* A CRL is renewed when less than this is left of it. */
-#define CRL_MARGIN_MS (3600 * 1000LL)
+#define CRL_EVERY_MS (3600 * 1000LL)
 
 static void answer_changed(struct core *c, const struct caller *who, uint64_t n)
 {
@@ -23,13 +22,19 @@ static void answer_changed(struct core *c, const struct caller *who, uint64_t n)
 	mail_caller(c, who->number, MSG_CHANGED, who->serial, &m);
 }
 
-/* 0 to 10 without the unused 7; 2 (a CA's key) is not for certificates of holders. */
+/* Those of RFC 5280 section 5.3.1 that are for certificates of holders. A hold would have to be lifted by somebody. */
 static struct err *check_reason(uint32_t reason)
 {
-	if (reason > 10 || reason == 7 || reason == 2)
-		return err_new(&ERR_PROTOCOL,
-			"%u is not a reason to revoke for (RFC 5280 section 5.3.1)", reason);
-	return NULL;
+	static const uint32_t good[] = { 0, 1, 3, 4, 5, 9 };
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		if (good[i] == reason)
+			return NULL;
+	}
+	return err_new(&ERR_POLICY,
+		"reason %u: use 0 (unspecified), 1 (keyCompromise), 3 (affiliationChanged), 4 "
+		"(superseded), 5 (cessationOfOperation) or 9 (privilegeWithdrawn)",
+		reason);
 }
 
 /* --- request --- */
@@ -54,39 +59,6 @@ struct err *lifecycle_cancel(
 
 /* --- credential --- */
 
-static struct err *post_other(struct core *c, const struct credential *k, unsigned int reason)
-{
-	struct job job = { .what = JOB_REVOKE, .rank = 0, .purpose = k->purpose, .reason = reason };
-
-	memcpy(job.request, k->request, ID_LEN);
-	memcpy(job.credential, k->id, ID_LEN);
-	memcpy(job.device, k->device, SHA256_LEN);
-	return post_job(c, &job);
-}
-
-/* A hold, and its end, take effect when derivd-ca has said so. */
-static struct err *hold(struct core *c, const struct credential *k, unsigned int reason,
-	const char *actor, const char *text)
-{
-	enum credential_event event = reason == REASON_HOLD ? CE_HOLD : CE_RELEASE;
-	const struct audit_about about = {
-		.event = EV_REVOKE,
-		.actor = actor,
-		.request = k->request,
-		.credential = k->id,
-		.device = k->device,
-		.holder = k->holder,
-		.purpose = k->purpose,
-	};
-
-	if (!credential_can(k, event))
-		return err_new(
-			&ERR_WRONG_STATE, "the credential is %s", credential_state_name(k->state));
-	TRY(post_other(c, k, reason));
-	return audit_add(c->audit, &about, "%s was asked for%s%s",
-		reason == REASON_HOLD ? "a hold" : "its release", *text ? ": " : "", text);
-}
-
 struct err *lifecycle_revoke(
 	struct core *c, const struct caller *who, const Control__CredentialRevoke *m)
 {
@@ -101,8 +73,6 @@ struct err *lifecycle_revoke(
 	TRY(store_find(c->store, TABLE_CREDENTIAL, m->id, id));
 	TRY(store_credential_get(c->store, id, &k));
 	answer_changed(c, who, 1);
-	if (m->reason == REASON_HOLD || m->reason == REASON_RELEASE)
-		return hold(c, k, m->reason, actor, m->text);
 	k->reason = m->reason;
 	return credential_step(c, k, CE_REVOKE, &cause);
 }
@@ -172,8 +142,6 @@ struct err *lifecycle_revoke_device(
 	uint8_t id[SHA256_LEN];
 
 	TRY(check_reason(m->reason));
-	if (m->reason == REASON_HOLD || m->reason == REASON_RELEASE)
-		return err_new(&ERR_PROTOCOL, "a device cannot be held, only revoked");
 	TRY(store_find(c->store, TABLE_DEVICE, m->id, id));
 	TRY(store_device_get(c->store, id, &d));
 	if (!d)
@@ -272,15 +240,15 @@ struct err *lifecycle_retry(struct core *c, const struct caller *who, const Cont
 
 /* --- the clock --- */
 
-struct err *lifecycle_post_crl(struct core *c, bool now)
+struct err *lifecycle_post_crl(struct core *c)
 {
-	struct job job = { .what = JOB_CRL, .rank = 0, .reason = now };
+	struct job job = { .what = JOB_CRL, .rank = 0 };
 	bool exists = false;
 
 	TRY(store_job_crl(c->store, &exists));
 	if (exists)
 		return NULL;
-	job.next_boot_ms = clock_boot_ms() + (now ? CRL_GATHER_MS : 0);
+	job.next_boot_ms = clock_boot_ms() + CRL_GATHER_MS;
 	return post_job(c, &job);
 }
 
@@ -309,8 +277,10 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 		err_free(no);
 		return NULL;
 	}
-	if (c->ca.crl_next_update_ms && c->ca.crl_next_update_ms - now < CRL_MARGIN_MS)
-		TRY(lifecycle_post_crl(c, false));
+	if (!c->crl_asked_boot_ms || clock_boot_ms() - c->crl_asked_boot_ms >= CRL_EVERY_MS) {
+		TRY(lifecycle_post_crl(c));
+		c->crl_asked_boot_ms = clock_boot_ms();
+	}
 	TRY(store_credential_due(c->store, now, &due));
 	for (size_t i = 0; i < due->n; i++)
 		TRY(sweep_one(c, due->row[i], now));

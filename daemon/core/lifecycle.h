@@ -5,10 +5,6 @@
 #include "daemon/core/request.h"
 #include "daemon/core/session.h"
 
-/* Reasons of RFC 5280 section 5.3.1 that mean something else than an end. */
-#define REASON_HOLD 6
-#define REASON_RELEASE 8
-
 /* What officers and operators ask; each answers the caller. Events. */
 MUST_CHECK struct err *lifecycle_cancel(
 	struct core *c, const struct caller *who, const Control__RequestCancel *m);
@@ -22,8 +18,8 @@ MUST_CHECK struct err *lifecycle_retry(
 /* derivd-ca has done its part of a device's revocation: now its certificates, and the notice. */
 MUST_CHECK struct err *lifecycle_device_revoked(struct core *c, const struct job *j);
 
-/* A job for a new CRL, unless one waits. now: something was revoked, it must not wait for its time. */
-MUST_CHECK struct err *lifecycle_post_crl(struct core *c, bool now);
+/* A job for a new CRL, unless one waits: after a revocation, and every hour. derivd-ca decides whether one is due. */
+MUST_CHECK struct err *lifecycle_post_crl(struct core *c);
 /* Once a minute: credentials whose time is over, a CRL that must be renewed. An event; *ret_more: call again. */
 MUST_CHECK struct err *lifecycle_sweep(struct core *c, bool *ret_more);
 

@@ -144,44 +144,35 @@ static struct err *apply_signed(struct core *c, struct job *j, const void *body,
 
 /* --- revocations --- */
 
-static enum credential_event revocation_event(unsigned int reason)
-{
-	switch (reason) {
-	case REASON_HOLD:
-		return CE_HOLD;
-	case REASON_RELEASE:
-		return CE_RELEASE;
-	default:
-		return CE_REVOKED;
-	}
-}
-
 static struct err *apply_revoked(
 	struct core *c, struct job *j, const void *body UNUSED, bool *ret_goes_on UNUSED)
 {
 	static const struct cause cause = BY_CA;
 	AUTO(credential) struct credential *k = NULL;
-	enum credential_event event = revocation_event(j->reason);
 
-	TRY(lifecycle_post_crl(c, true));
+	TRY(lifecycle_post_crl(c));
 	TRY(store_credential_get(c->store, j->credential, &k));
-	return credential_can(k, event) ? credential_step(c, k, event, &cause) : NULL;
+	return credential_can(k, CE_REVOKED) ? credential_step(c, k, CE_REVOKED, &cause) : NULL;
 }
 
 static struct err *apply_device_revoked(
 	struct core *c, struct job *j, const void *body UNUSED, bool *ret_goes_on UNUSED)
 {
-	TRY(lifecycle_post_crl(c, true));
+	TRY(lifecycle_post_crl(c));
 	return lifecycle_device_revoked(c, j);
 }
 
+/* Asked every hour; recorded when it is another one. */
 static struct err *apply_crl(
 	struct core *c, struct job *j UNUSED, const void *body, bool *ret_goes_on UNUSED)
 {
 	const Ca__CrlPublished *m = body;
 	const struct audit_about about = { .event = EV_CRL, .actor = "derivd-ca" };
+	bool news = c->ca.crl_next_update_ms != m->next_update_ms;
 
 	c->ca.crl_next_update_ms = m->next_update_ms;
+	if (!news)
+		return NULL;
 	return audit_add(
 		c->audit, &about, "CRL number %llu is published", (unsigned long long)m->number);
 }
@@ -269,6 +260,7 @@ static struct err *refuse_item(struct core *c, const struct job *j, const struct
 	if (i && i->state == ITEM_WANTED) {
 		i->state = ITEM_DROPPED;
 		TRY(store_item_put(c->store, i));
+		TRY(delivery_hint(c, i->device));
 	}
 	return refuse_credential(c, j, why);
 }

@@ -155,10 +155,8 @@ static struct err *ask_revoke_device(struct core *c, const struct job *j)
 
 static struct err *ask_crl(struct core *c, const struct job *j)
 {
-	Ca__Crl m = CA__CRL__INIT;
+	const Ca__Crl m = CA__CRL__INIT;
 
-	/* reason: 1 after a revocation, which must not wait for the next turn of the calendar. */
-	m.force = j->reason != 0;
 	post(c, j, MSG_CA_CRL, &m);
 	return NULL;
 }

@@ -213,6 +213,10 @@ struct err *session_statement(
 	TRY(find_session(c, from, &r));
 	TRY(check_signatures(r, from, m));
 	TRY(store_session_get(c->store, r->id, &s));
+	if (!s && r->state == RS_VERIFIED) {
+		tell_again(c, from, serial, r, NULL);
+		return NULL;
+	}
 	if (!s)
 		return err_new(&ERR_SESSION_OVER, "the session is over: the request is %s",
 			request_state_name(r->state));
@@ -241,6 +245,10 @@ struct err *session_opened(
 	TRY(store_request_of_device(c->store, from->identity, &r));
 	if (r)
 		TRY(store_session_get(c->store, r->id, &s));
+	if (!s && r && r->state == RS_VERIFIED) {
+		tell_again(c, from, serial, r, NULL);
+		return NULL;
+	}
 	if (!s)
 		return err_new(&ERR_SESSION_OVER, "this device has no session");
 	answer(c, from, serial, DEVICE__STAGE__DIGITS);

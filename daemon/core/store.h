@@ -378,10 +378,13 @@ MUST_CHECK struct err *store_item_numbered(struct store *s, const uint8_t device
 	uint64_t number, struct item **ret_item);
 /*
  * The next signed items of a device in order of their numbers, at most `most`, up to the first that is not signed yet (the
- * device would refuse it once it has a higher one), and how many wait behind them.
+ * device would refuse it once it has a higher one), and how many more are ready behind them.
  */
 MUST_CHECK struct err *store_item_next(struct store *s, const uint8_t device[static SHA256_LEN],
 	unsigned int most, struct rows **ret_rows, uint64_t *ret_behind);
+/* How many could be sent now. */
+MUST_CHECK struct err *store_item_ready(
+	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n);
 /* How many of a credential's items are in state WANTED, and how many WANTED or SIGNED. */
 MUST_CHECK struct err *store_item_open(struct store *s, const uint8_t credential[static ID_LEN],
 	uint64_t *ret_wanted, uint64_t *ret_open);

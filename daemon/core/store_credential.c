@@ -113,8 +113,7 @@ static struct err *live(
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_start(s, &stmt,
-		CREDENTIAL_COLUMNS "slot = ? AND purpose = ? AND state IN ('active', 'suspended')",
+	TRY(sql_start(s, &stmt, CREDENTIAL_COLUMNS "slot = ? AND purpose = ? AND state = 'active'",
 		"hi", slot, (int64_t)purpose));
 	return sql_collect_one(s, stmt, read_row, ret_row);
 }
@@ -148,7 +147,7 @@ struct err *store_credential_slot(struct store *s, const uint8_t slot[static SHA
 }
 
 #define OPEN_ONLY                                                                                  \
-	"(NOT ? OR state IN ('wanted', 'made', 'certified', 'queued', 'active', 'suspended', "     \
+	"(NOT ? OR state IN ('wanted', 'made', 'certified', 'queued', 'active', "                  \
 	"'revoking'))"
 #define PAGE " ORDER BY n LIMIT ?"
 
@@ -177,7 +176,7 @@ struct err *store_credential_due(struct store *s, int64_t now_ms, struct rows **
 
 	TRY(sql_start(s, &stmt,
 		CREDENTIAL_COLUMNS
-		"state IN ('certified', 'queued', 'active', 'suspended') AND not_after_ms < ?1 "
+		"state IN ('certified', 'queued', 'active') AND not_after_ms < ?1 "
 		"UNION ALL " CREDENTIAL_COLUMNS
 		"state IN ('certified', 'queued') AND claim_until_ms < ?1 AND not_after_ms >= ?1 "
 		"LIMIT 100",

@@ -116,10 +116,10 @@ struct err *store_item_next(struct store *s, const uint8_t device[static SHA256_
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;
 	AUTO(rows) struct rows *rows = NULL;
-	uint64_t waiting = 0;
+	uint64_t ready = 0;
 	size_t n = 0;
 
-	TRY(store_item_waiting(s, device, &waiting));
+	TRY(store_item_ready(s, device, &ready));
 	TRY(sql_start(s, &stmt,
 		ITEM "device = ? AND state IN ('wanted', 'signed') ORDER BY number LIMIT ?", "hi",
 		device, (int64_t)most));
@@ -127,8 +127,22 @@ struct err *store_item_next(struct store *s, const uint8_t device[static SHA256_
 	while (n < rows->n && ((struct item *)rows->row[n])->state == ITEM_SIGNED)
 		n++;
 	cut(rows, n);
-	*ret_behind = waiting > n ? waiting - n : 0;
+	*ret_behind = ready > n ? ready - n : 0;
 	*ret_rows = take(rows);
+	return NULL;
+}
+
+struct err *store_item_ready(
+	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n)
+{
+	int64_t n = 0;
+
+	TRY(sql_number(s, &n,
+		"SELECT count(*) FROM item WHERE device = ?1 AND state = 'signed' AND number < "
+		"ifnull((SELECT min(number) FROM item WHERE device = ?1 AND state = 'wanted'), "
+		"9223372036854775807)",
+		"h", device));
+	*ret_n = (uint64_t)n;
 	return NULL;
 }
 

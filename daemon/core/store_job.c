@@ -138,6 +138,12 @@ struct err *store_job_done(struct store *s, const uint8_t id[static ID_LEN])
 
 #define READY "what <> 'deliver' AND state IN ('waiting', 'retry', 'blocked')"
 
+/* derivd-ca signs a device's items in the order of their numbers only: none before those with lower ones. */
+#define FIRST_OF_DEVICE                                                                            \
+	"(what <> 'sign-item' OR NOT EXISTS (SELECT 1 FROM job earlier WHERE earlier.device = "    \
+	"job.device AND earlier.what = 'sign-item' AND earlier.number < job.number AND "           \
+	"earlier.state <> 'failed'))"
+
 static struct err *lease_rank(struct store *s, const struct lease *l, unsigned int rank,
 	unsigned int most, struct rows **ret_rows)
 {
@@ -145,11 +151,10 @@ static struct err *lease_rank(struct store *s, const struct lease *l, unsigned i
 
 	TRY(sql_start(s, &stmt,
 		"UPDATE job SET state = 'leased', attempts = attempts + 1, lease_boot = ?1, "
-		"lease_run = ?2 WHERE n IN "
-		"(SELECT n FROM job WHERE " READY
-		" AND rank = ?3 AND next_boot_ms <= ?4 AND (NOT ?5 OR what IN "
-		"('revoke', 'revoke-device', 'crl')) ORDER BY next_boot_ms LIMIT ?6) "
-		"RETURNING " JOB_COLUMNS,
+		"lease_run = ?2 WHERE n IN (SELECT n FROM job WHERE " READY
+		" AND rank = ?3 AND next_boot_ms <= ?4 AND (NOT ?5 OR what IN ('revoke', "
+		"'revoke-device', 'crl')) AND " FIRST_OF_DEVICE
+		" ORDER BY next_boot_ms LIMIT ?6) RETURNING " JOB_COLUMNS,
 		"biiiii", BYTES(l->boot_id, 16), (int64_t)l->run, (int64_t)rank, l->now_boot_ms,
 		(int64_t)l->only_revocations, (int64_t)most));
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);

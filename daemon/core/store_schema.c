@@ -48,14 +48,14 @@ static const char *const steps[] = {
 	" changed_ms INTEGER NOT NULL, reason INTEGER NOT NULL, delivered INTEGER NOT NULL,"
 	" cause_kind TEXT, cause TEXT) STRICT;"
 	/* One live credential and one successor, whatever the code does. */
-	"CREATE UNIQUE INDEX credential_live ON credential(slot, purpose) WHERE state IN ('active', 'suspended');"
+	"CREATE UNIQUE INDEX credential_live ON credential(slot, purpose) WHERE state = 'active';"
 	"CREATE UNIQUE INDEX credential_coming ON credential(slot, purpose)"
 	" WHERE state IN ('wanted', 'made', 'certified', 'queued');"
 	"CREATE INDEX credential_request ON credential(request);"
 	"CREATE INDEX credential_device ON credential(device);"
 	"CREATE INDEX credential_serial ON credential(serial) WHERE serial IS NOT NULL;"
 	"CREATE INDEX credential_expires ON credential(not_after_ms)"
-	" WHERE state IN ('certified', 'queued', 'active', 'suspended');"
+	" WHERE state IN ('certified', 'queued', 'active');"
 	"CREATE INDEX credential_claim ON credential(claim_until_ms) WHERE state IN ('certified', 'queued');"
 
 	"CREATE TABLE chain(n INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;"

@@ -45,7 +45,7 @@ struct sim_kiosk {
 	uint32_t serial;
 	enum msg_number waits; /* for the answer to this */
 	size_t device, holder;
-	bool busy, issue;
+	bool busy, issue, clumsy;
 	bool has_token;
 	uint8_t request[ID_LEN], token[16], kiosk_random[32], device_random[32];
 	Common__Signed *offer;
@@ -89,7 +89,14 @@ struct sim_request {
 	size_t n_purposes;
 };
 
+struct sim_signed {
+	uint8_t item[ID_LEN], device[SHA256_LEN];
+	uint64_t number;
+};
+
 struct sim_ca {
+	struct sim_signed sign[SIM_CERTS];
+	size_t n_signed;
 	struct sim_cert cert[SIM_CERTS];
 	size_t n_certs;
 	struct sim_request request[SIM_REQUESTS];

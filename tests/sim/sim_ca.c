@@ -258,6 +258,25 @@ static void certify(struct sim *s, const struct letter *l)
 	answer(s, l, MSG_CA_CERTIFIED, &c);
 }
 
+/* Numbers of a device only grow; the same item again is the same. False: this one comes too late. */
+static bool note_number(struct sim *s, const Ca__SignItem *m)
+{
+	for (size_t i = 0; i < s->ca.n_signed; i++) {
+		struct sim_signed *t = &s->ca.sign[i];
+		if (memcmp(t->item, m->item_id.data, ID_LEN) == 0)
+			return true;
+		if (memcmp(t->device, m->device_id.data, SHA256_LEN) == 0 && t->number >= m->number)
+			return false;
+	}
+	struct sim_signed *t = &s->ca.sign[s->ca.n_signed];
+	if (++s->ca.n_signed == SIM_CERTS)
+		sim_fail(s, "too many items for this test");
+	memcpy(t->item, m->item_id.data, ID_LEN);
+	memcpy(t->device, m->device_id.data, SHA256_LEN);
+	t->number = m->number;
+	return true;
+}
+
 static void sign_item(struct sim *s, const struct letter *l)
 {
 	const Ca__SignItem *m = l->body;
@@ -267,6 +286,10 @@ static void sign_item(struct sim *s, const struct letter *l)
 
 	if (m->kind != CA__ITEM_KIND__REMOVAL && is_lost(s, m->device_id.data)) {
 		fail(s, l, &ERR_DEVICE_REVOKED);
+		return;
+	}
+	if (!note_number(s, m)) {
+		fail(s, l, &ERR_WRONG_STATE);
 		return;
 	}
 	buf_add_bytes(body, pb_bytes(m->item_id));

@@ -100,8 +100,7 @@ void sim_check_always(struct sim *s)
 	if (!s->witness)
 		return;
 	none(s, "slots with two live credentials",
-		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state IN ('active', "
-		"'suspended') "
+		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state = 'active' "
 		"GROUP BY slot, purpose HAVING count(*) > 1)");
 	none(s, "slots with two credentials on their way",
 		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state IN ('wanted', 'made', "
@@ -152,7 +151,7 @@ static void check_certificates(struct sim *s)
 		const struct sim_cert *t = &s->ca.cert[i];
 		AUTO_MEM char *live = xasprintf(
 			"SELECT count(*) FROM credential WHERE serial = '%s' AND state IN "
-			"('active', 'suspended', 'expired')",
+			"('active', 'expired')",
 			t->serial);
 		AUTO_MEM char *known =
 			xasprintf("SELECT count(*) FROM credential WHERE serial = '%s'", t->serial);
@@ -178,6 +177,8 @@ void sim_check_end(struct sim *s)
 		"'crl')");
 	none(s, "failed jobs without a cause",
 		"SELECT count(*) FROM job WHERE state = 'failed' AND cause IS NULL");
+	none(s, "items that derivd-ca refused because they came in another order",
+		"SELECT count(*) FROM job WHERE state = 'failed' AND cause_kind = 'wrong-state'");
 	none(s, "devices that are half revoked",
 		"SELECT count(*) FROM device WHERE state = 'revoking'");
 	check_chain(s);

@@ -73,6 +73,7 @@ void sim_kiosk_start(struct sim *s, size_t k, size_t device, size_t holder, bool
 	t->device = device;
 	t->holder = holder;
 	t->issue = issue;
+	t->clumsy = sim_chance(s, 10);
 	fake_der(holder, &der);
 	m.operation = issue ? COMMON__OPERATION__ISSUE : COMMON__OPERATION__ENROLL;
 	m.n_certificates = 1;
@@ -162,7 +163,7 @@ static void digits(struct sim *s, size_t k)
 	Control__SessionDigits m = CONTROL__SESSION_DIGITS__INIT;
 
 	m.request_id = pb_lend(BYTES(t->request, ID_LEN));
-	m.match = !sim_chance(s, 5);
+	m.match = !t->clumsy && !sim_chance(s, 8);
 	say(s, k, m.match ? MSG_SESSION_DIGITS : MSG_SESSION_REVEAL, &m);
 	/* A miss is answered with Done, too; what to do next differs. */
 	t->waits = m.match ? MSG_SESSION_DIGITS : MSG_DEVICE_PING;
