@@ -1,5 +1,5 @@
 /*
- * offer_answer.h: from an offer to a statement (ENROLLMENT step 4, PROTOCOL.device section 5): the offer is checked, the keys that it
+ * offer_answer.h: from an offer to a statement (ENROLLMENT step 4, PROTOCOL.device sections 4 and 5): the offer is checked, the keys that it
  * asks for are made and stored, then the statement is made, signed and stored. Only what is stored is ever sent.
  */
 #ifndef DERIVD_DEVICE_OFFER_ANSWER_H

@@ -1,4 +1,4 @@
-/* run.h: connections one after the other, with growing, jittered pauses between them (PROTOCOL.device section 8). */
+/* run.h: connections one after the other, with growing, jittered pauses between them (PROTOCOL.device section 9). */
 #ifndef DERIVD_DEVICE_RUN_H
 #define DERIVD_DEVICE_RUN_H
 

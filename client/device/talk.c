@@ -104,17 +104,18 @@ static struct err *on_restarted(struct talk *t, UNUSED const struct wire_message
 	return send_hello(t);
 }
 
-/* An enrolled device survives that one of its requests was refused. */
+/* For an enrolled device, a request that was refused is no reason to hang up. It is not repeated on this connection. */
 static struct err *on_error(struct talk *t, const struct wire_message *in)
 {
 	struct err *e = kind_from_wire((const Common__Error *)(const void *)in->body);
-	bool statement = in->serial != 0 && in->serial == t->statement_serial;
 
-	if (talk_is_pending(t) || !statement)
+	if (talk_is_pending(t) || in->serial == 0 || err_get_fate(e) != FATE_REFUSE)
 		return e;
-	if (err_get_fate(e) == FATE_REFUSE)
+	if (in->serial == t->statement_serial)
 		return talk_decline(t, e);
-	return e;
+	say_error(t->say, "refused", e);
+	err_free(e);
+	return NULL;
 }
 
 static struct err *dispatch(struct talk *t, const struct wire_message *in)

@@ -523,6 +523,21 @@ def _():
             tap.equal(k.take_acknowledgement()["status"], 0, "status")
 
 
+@tap.test("a refused Pull or Acknowledge is said, and the connection lives on")
+def _():
+    with Gateway() as g:
+        k, d, run = running(g)
+        pull = k.take_pull()
+        k.send("DEVICE_ERROR", pb((1, "unknown-device"), (2, 1), (3, "who?")), pull.inner_serial)
+        tap.equal(run.until("refused")["kind"], "unknown-device", "kind")
+        k.send("DEVICE_PING", b"")  # derivd's mistake ends the connection; the device comes again
+        run.until("disconnected")
+        k.meet()
+        k.pull = None
+        run.until("connected")
+        tap.equal(k.deliver(CHAIN, None, k.chain())["status"], 0, "status")
+
+
 @tap.test("messages that this version does not know are passed over")
 def _():
     with Gateway() as g:

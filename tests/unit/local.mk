@@ -58,6 +58,7 @@ UNIT_TESTS += tests/unit/test_link
 tests_unit_test_link_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_link_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_protocol
+tests_unit_test_protocol_SOURCES = tests/unit/test_protocol.c tests/unit/protocol_device.h tests/unit/protocol_device.c
 tests_unit_test_protocol_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_protocol_LDADD = $(PROTO_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_damage

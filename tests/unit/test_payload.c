@@ -1,6 +1,8 @@
 /* test_payload.c: pins and app configurations in items: what is written is read, anything else is refused. */
 #include "tests/unit/unit.h"
 
+#include "base/io.h"
+#include "base/text.h"
 #include "evidence/payload.h"
 
 static void pins_are_read_as_they_were_written(void **state)
@@ -73,12 +75,50 @@ static void apps_with_bad_names_or_out_of_order_are_refused(void **state)
 	assert_err_text(payload_apps_decode(buf_bytes(c), &got), &ERR_FORMAT, "UTF-8");
 }
 
+/* The hexadecimal lines behind "    payload NAME" in PROTOCOL.device. */
+static struct buf *example(const char *name)
+{
+	AUTO_MEM char *path = xasprintf("%s/proto/PROTOCOL.device", getenv("abs_top_srcdir"));
+	AUTO_MEM char *head = xasprintf("    payload %s\n", name);
+	AUTO(buf) struct buf *file = NULL;
+	AUTO(buf) struct buf *digits = buf_new();
+	struct buf *bytes = NULL;
+
+	assert_ok(io_read_file(path, 1024 * 1024, &file));
+	const char *at = strstr(buf_str(file), head);
+	assert_non_null(at);
+	at += strlen(head);
+	for (; text_starts(at, "        "); at += strcspn(at, "\n") + 1) {
+		for (size_t i = 0; i < strcspn(at, "\n"); i++) {
+			if (at[i] != ' ')
+				buf_add_u8(digits, (uint8_t)at[i]);
+		}
+	}
+	assert_ok(text_unhex(buf_str(digits), &bytes));
+	return bytes;
+}
+
+static void the_documents_examples_are_ours(void **state)
+{
+	const struct payload_app app = { .name = mail, .type = json, .text = BYTES("{}", 2) };
+	uint8_t pin[1][SHA256_LEN];
+
+	memset(pin, 7, sizeof(pin));
+	AUTO(buf) struct buf *pins = payload_pins_encode(pin, 1);
+	AUTO(buf) struct buf *apps = payload_apps_encode(&app, 1);
+	AUTO(buf) struct buf *said_pins = example("pins");
+	AUTO(buf) struct buf *said_apps = example("apps");
+	assert_true(bytes_eq(buf_bytes(pins), buf_bytes(said_pins)));
+	assert_true(bytes_eq(buf_bytes(apps), buf_bytes(said_apps)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pins_are_read_as_they_were_written),
 		cmocka_unit_test(pins_must_be_one_to_four_whole_hashes),
 		cmocka_unit_test(apps_are_read_as_they_were_written),
+		cmocka_unit_test(the_documents_examples_are_ours),
 		cmocka_unit_test(apps_with_bad_names_or_out_of_order_are_refused),
 	};
 

@@ -17,6 +17,7 @@
 #include "proto/frame.h"
 #include "proto/gateway.pb-c.h"
 #include "proto/kind.h"
+#include "tests/unit/protocol_device.h"
 #include "tests/unit/wire.h"
 
 static int fds[2];
@@ -166,7 +167,19 @@ static const struct {
 	{ "CARD_READER_LIST", build_reader_list },
 	{ "CARD_OPEN", build_open },
 	{ "CARD_CLOSE", build_empty },
+	{ "DEVICE_HELLO", build_device_hello },
+	{ "DEVICE_WELCOME", build_device_welcome },
+	{ "DEVICE_BEGIN", build_device_begin },
+	{ "DEVICE_REVEAL", build_device_reveal },
+	{ "DEVICE_OPENED", build_device_opened },
+	{ "DEVICE_PROGRESS", build_device_progress },
+	{ "DEVICE_HINT", build_device_hint },
 	{ "DEVICE_PULL", build_pull },
+	{ "DEVICE_ITEMS", build_empty },
+	{ "DEVICE_SETTLED", build_device_settled },
+	{ "DEVICE_PING", build_empty },
+	{ "DEVICE_ERROR", build_device_error },
+	{ "DEVICE_RESTARTED", build_empty },
 	{ "COURIER_FETCH", build_fetch },
 	{ "COURIER_FETCHED", build_fetched },
 	{ "GATEWAY_UP", build_up },
@@ -375,6 +388,11 @@ static void examples_of_gateway(void **state)
 	check_document("gateway", 5);
 }
 
+static void examples_of_device(void **state)
+{
+	check_document("device", 16);
+}
+
 static int setup(void **state)
 {
 	socket_pair(SOCK_SEQPACKET, fds);
@@ -388,6 +406,7 @@ int main(void)
 		cmocka_unit_test(examples_of_card),
 		cmocka_unit_test(examples_of_courier),
 		cmocka_unit_test(examples_of_gateway),
+		cmocka_unit_test(examples_of_device),
 	};
 
 	return cmocka_run_group_tests_name("protocol", tests, setup, NULL);
