@@ -68,7 +68,7 @@ static struct err *read_one(
 	AUTO(err) struct err *e = cert_parse(buf_bytes(cert->der), &x);
 	if (e)
 		return NULL;
-	if (X509_check_ca(x)) {
+	if (X509_check_ca(x) == 1) {
 		drop(card);
 		return NULL;
 	}

@@ -18,7 +18,7 @@ struct facts_out {
 	char *strings[STRINGS_MAX];
 };
 
-const char *facts_module_name(const struct settings *settings)
+const char *facts_out_module_name(const struct settings *settings)
 {
 	return strrchr(settings->module, '/') + 1;
 }
@@ -80,7 +80,7 @@ struct facts_out *facts_out_new(const struct session *s, const struct settings *
 	Card__Facts *m = &f->message;
 
 	card__facts__init(m);
-	m->reader = lend(settings->pcsc ? session_reader(s) : facts_module_name(settings));
+	m->reader = lend(settings->pcsc ? session_reader(s) : facts_out_module_name(settings));
 	m->card_type = lend(card->type->name);
 	fill_token(f, session_token_info(s), card);
 	fill_pin(m, session_pin(s));

@@ -14,6 +14,6 @@ DEFINE_AUTO(facts_out, struct facts_out *, facts_out_free);
 const Card__Facts *facts_out_message(const struct facts_out *f);
 
 /* What stands for a reader when the module's slots are none of PC/SC: the module's file name; lent. */
-const char *facts_module_name(const struct settings *settings);
+const char *facts_out_module_name(const struct settings *settings);
 
 #endif

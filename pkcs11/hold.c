@@ -166,9 +166,11 @@ static struct err *look_once(const char *reader, struct hold_look *look, bool *r
 	*ret_verified = false;
 	TRY(link_open(reader, &link));
 	struct err *e = look_at_card(&link, look, ret_verified);
-	AUTO(err)
 	struct err *closed = link_close(&link, *ret_verified ? SCARD_RESET_CARD : SCARD_LEAVE_CARD);
-	return e ? e : take(closed);
+	if (!e)
+		return closed;
+	err_free(closed);
+	return e;
 }
 
 struct err *hold_new(

@@ -46,7 +46,7 @@ static struct err *send_module(struct worker *w, const struct settings *settings
 	Card__Reader reader = CARD__READER__INIT;
 	Card__Reader *one[] = { &reader };
 
-	reader.name = (char *)facts_module_name(settings);
+	reader.name = (char *)facts_out_module_name(settings);
 	reader.state = CARD__READER_STATE__PRESENT;
 	list.n_readers = 1;
 	list.readers = one;
@@ -132,9 +132,9 @@ static struct err *reader_asked_for(
 	if (settings->pcsc || !*name)
 		return NULL;
 	*ret_name = "";
-	if (strcmp(name, facts_module_name(settings)) == 0)
+	if (strcmp(name, facts_out_module_name(settings)) == 0)
 		return NULL;
-	return err_new(&ERR_READER_UNKNOWN, "there is only %s", facts_module_name(settings));
+	return err_new(&ERR_READER_UNKNOWN, "there is only %s", facts_out_module_name(settings));
 }
 
 static struct err *run_open(struct worker *w, const void *body)
@@ -167,10 +167,9 @@ static struct secret *take_pin(const Card__Sign *request)
 }
 
 /* The tries that are left go along as a number, for whoever shows texts of its own. */
-static struct err *reply_error(struct worker *w, const struct session *s, struct err *take_e)
+static struct err *reply_error(struct worker *w, const struct pin *pin, struct err *take_e)
 {
 	AUTO(err) struct err *e = take_e;
-	const struct pin *pin = session_pin(s);
 	Common__Reason reason = COMMON__REASON__INIT;
 	Common__Reason *reasons[] = { &reason };
 	AUTO_MEM char *tries = xasprintf("%u", pin->tries_left);
@@ -217,13 +216,14 @@ static struct err *run_sign(struct worker *w, const void *body)
 		return err_new(&ERR_SESSION_OVER,
 			"the card was reset after the last signature or failure");
 	struct err *e = sign(v, request, pin, &order, &signature);
-	if (is_pin_error(e))
-		e = reply_error(w, v->session, e);
+	const struct pin known = *session_pin(v->session);
 	/* The card is reset before anybody hears of the signature. */
 	if (session_is_spent(v->session))
 		end_session(v);
 	rest(v);
-	if (e || w->answered)
+	if (is_pin_error(e))
+		return reply_error(w, &known, e);
+	if (e)
 		return e;
 	log_info("the card signed an intent and was reset");
 	reply.intent = pb_lend(buf_bytes(order->intent));
