@@ -83,3 +83,16 @@ TESTS += tests/fuzz/replay_unseal
 tests_fuzz_replay_unseal_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_unseal_SOURCES)
 tests_fuzz_replay_unseal_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
 tests_fuzz_replay_unseal_LDADD = $(EVIDENCE_LIBS)
+
+# pkcs11
+FUZZERS += card
+EXTRA_PROGRAMS += tests/fuzz/fuzz_card
+tests_fuzz_fuzz_card_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_card.c
+tests_fuzz_fuzz_card_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(P11KIT_CFLAGS)
+tests_fuzz_fuzz_card_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_card_LDADD = $(CARD_LIBS)
+check_PROGRAMS += tests/fuzz/replay_card
+TESTS += tests/fuzz/replay_card
+tests_fuzz_replay_card_SOURCES = tests/fuzz/replay.c $(tests_fuzz_fuzz_card_SOURCES)
+tests_fuzz_replay_card_CFLAGS = $(tests_fuzz_fuzz_card_CFLAGS)
+tests_fuzz_replay_card_LDADD = $(CARD_LIBS)
