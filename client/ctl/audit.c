@@ -20,13 +20,14 @@ struct chain {
 
 static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 {
-	static const uint8_t zeros[SHA256_LEN];
-	const uint8_t *before = chain->n == 0 ? zeros : chain->hashes[chain->n - 1];
+	uint8_t before[SHA256_LEN] = { 0 };
 	const struct bytes parts[] = { BYTES(before, SHA256_LEN), pb_bytes(row->body) };
 
 	if (row->sequence != chain->n + 1)
 		return err_new(&ERR_EVIDENCE_BAD, "audit row %zu is missing: the next one is %llu", chain->n + 1,
 			(unsigned long long)row->sequence);
+	if (chain->n > 0)
+		memcpy(before, chain->hashes[chain->n - 1], SHA256_LEN);
 	chain->hashes = xrealloc(chain->hashes, chain->n + 1, sizeof(chain->hashes[0]));
 	sha256_labelled(SIG_AUDIT, parts, ARRAY_LEN(parts), chain->hashes[chain->n]);
 	if (!bytes_eq(pb_bytes(row->hash), BYTES(chain->hashes[chain->n], SHA256_LEN)))
