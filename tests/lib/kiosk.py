@@ -219,9 +219,10 @@ class Device:
 
 
 class Kiosk:
-    """real: the machine's own pcscd and readers in place of a rig and made-up cards."""
+    """real: the machine's own pcscd and readers in place of a rig and made-up cards.
+    crl: "http" (through derivd-courier) or "files" (read from the disk)."""
 
-    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False):
+    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http"):
         self.own = directory is None
         self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
         self.build = build_dir()
@@ -229,6 +230,7 @@ class Kiosk:
         self.n_readers = readers
         self.want_start = start
         self.real = real
+        self.crl = crl
         self.rig = None
         self.web = None
         self.spawn = None
@@ -283,6 +285,8 @@ class Kiosk:
         for name in os.listdir(self.at("pki")):
             if name.endswith((".crl", ".p7c", ".cer", ".crt")):
                 shutil.copy(self.at(f"pki/{name}"), self.at(f"web/{name}"))
+                if name.endswith(".crl"):
+                    shutil.copy(self.at(f"pki/{name}"), self.at(f"etc/{name}"))
 
     def environment(self, program=None):
         env = dict(self.rig.env if self.rig else os.environ)
@@ -315,12 +319,14 @@ class Kiosk:
         intermediates, fetch = f"\"{self.at('etc/card-ca.pem')}\"", "http://127.0.0.1:*"
         if self.real:
             intermediates, fetch = "", "http://*"
+        crl_files = "" if self.crl == "http" else f"\"{self.at('etc/root.crl')}\", \"{self.at('etc/ca.crl')}\""
         self.write("etc/ca.conf.d/10-test.conf", f"""
 anchor "test-cards" {{
 	certificate = "{self.at('etc/card-root.pem')}"
 	intermediates = {{ {intermediates} }}
 	revocation = "crl"
 	other-certificates = "same-subject"
+	crl-files = {{ {crl_files} }}
 }}
 fetch-allow = {{ "{fetch}" }}
 """)
