@@ -21,14 +21,14 @@ const char *key_type(EVP_PKEY *key);
 
 /*
  * A public key of one of the known types from its one encoding: ERR_FORMAT for another encoding, another type, a point
- * that is not on its curve, and RSA keys that SP 800-56B section 6.4.2 rules out (even or small exponents, small
- * factors, primes in place of a product).
+ * that is not on its curve, and RSA keys with an even or small exponent, small factors, or the mark of a generator that is
+ * known to be broken.
  */
 MUST_CHECK struct err *key_parse(struct bytes spki, EVP_PKEY **ret_key);
 /* As key_parse, and only P-256. */
 MUST_CHECK struct err *key_parse_p256(struct bytes spki, EVP_PKEY **ret_key);
-/* The key of a parsed certificate or request, under the same rules; the encoding is lent from spki. */
-MUST_CHECK struct err *key_from_pubkey(const X509_PUBKEY *spki, EVP_PKEY **ret_key);
+/* The key of a parsed certificate or request, under the same rules. */
+MUST_CHECK struct err *key_from_pubkey(const X509_PUBKEY *pubkey, EVP_PKEY **ret_key);
 /* SHA-256 over the encoding: the key's hash, and a device's id. */
 void key_hash(EVP_PKEY *key, uint8_t ret_hash[static SHA256_LEN]);
 

@@ -80,17 +80,18 @@ void seal_start(void)
 
 /* --- sealing --- */
 
+/* Whether the key is sound was looked at when the certificate came: with the statement, or into ca.conf. */
 static struct err *check_recipient(X509 *cert)
 {
-	AUTO(pkey) EVP_PKEY *key = NULL;
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	const char *type = key ? key_type(key) : NULL;
+	bool ec = type && strcmp(type, "p256") == 0;
 
-	TRY(err_as(&ERR_CERT_NOT_ELIGIBLE, key_from_pubkey(X509_get_X509_PUBKEY(cert), &key),
-		"recipient of a sealed key"));
-	bool ec = strcmp(key_type(key), "p256") == 0;
-	if (!ec && !EVP_PKEY_is_a(key, "RSA"))
+	if (!type || (!ec && !EVP_PKEY_is_a(key, "RSA")))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE,
-			"recipient of a sealed key: a key of type %s, where P-256 or RSA is needed",
-			key_type(key));
+			"recipient of a sealed key: its key is of type %s, where P-256 or RSA is "
+			"needed",
+			type ? type : "unknown");
 	if (!X509_get0_subject_key_id(cert))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE,
 			"recipient of a sealed key: its certificate has no subject key identifier");

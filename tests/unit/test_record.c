@@ -181,12 +181,53 @@ static void unsound_keys(void **state)
 		BN_add_word(n, 2);
 	AUTO(pkey) EVP_PKEY *small_factor = rsa_of(n, 65537);
 	assert_err(parse(small_factor), &ERR_FORMAT);
-	BN_generate_prime_ex(n, 2048, 0, NULL, NULL, NULL);
-	AUTO(pkey) EVP_PKEY *prime = rsa_of(n, 65537);
-	assert_err(parse(prime), &ERR_FORMAT);
 	BN_free(n);
 	AUTO(pkey) EVP_PKEY *parsed = NULL;
 	assert_err(key_parse(BYTES(NULL, 0), &parsed), &ERR_FORMAT);
+}
+
+/* A prime as the broken generator makes them: a multiple of many small primes, and a power of 65537. */
+static BIGNUM *roca_prime(BIGNUM *primorial, BN_CTX *ctx)
+{
+	BIGNUM *p = BN_new(), *power = BN_new(), *exponent = BN_new(), *base = BN_new();
+
+	BN_set_word(base, 65537);
+	BN_rand(exponent, 64, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+	BN_mod_exp(power, base, exponent, primorial, ctx);
+	do {
+		BN_rand(p, 1025 - BN_num_bits(primorial), BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+		BN_mul(p, p, primorial, ctx);
+		BN_add(p, p, power);
+	} while (BN_num_bits(p) != 1024 || !BN_is_bit_set(p, 1022) ||
+		 BN_check_prime(p, ctx, NULL) != 1);
+	BN_free(power);
+	BN_free(exponent);
+	BN_free(base);
+	return p;
+}
+
+static void keys_of_the_broken_generator(void **state)
+{
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *primorial = BN_new(), *n = BN_new();
+
+	BN_set_word(primorial, 2);
+	for (BN_ULONG d = 3; d <= 167; d += 2) {
+		bool prime = true;
+		for (BN_ULONG f = 3; f < d; f += 2)
+			prime = prime && d % f;
+		if (prime)
+			BN_mul_word(primorial, d);
+	}
+	BIGNUM *p = roca_prime(primorial, ctx), *q = roca_prime(primorial, ctx);
+	BN_mul(n, p, q, ctx);
+	AUTO(pkey) EVP_PKEY *key = rsa_of(n, 65537);
+	assert_err_text(parse(key), &ERR_FORMAT, "CVE-2017-15361");
+	BN_free(p);
+	BN_free(q);
+	BN_free(n);
+	BN_free(primorial);
+	BN_CTX_free(ctx);
 }
 
 static void a_point_beside_the_curve(void **state)
@@ -209,6 +250,7 @@ int main(void)
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(known_keys),
 		cmocka_unit_test(unsound_keys),
+		cmocka_unit_test(keys_of_the_broken_generator),
 		cmocka_unit_test(a_point_beside_the_curve),
 	};
 
