@@ -126,28 +126,40 @@ static void note_failure(struct revocation *r, const char *url)
 	r->failed[at].when_ms = clock_boot_ms();
 }
 
+static struct err *ask_courier(
+	struct revocation *r, const Courier__Fetch *fetch, Courier__Fetched **ret_fetched)
+{
+	AUTO_MEM char *path = proc_runtime_path("courier.sock");
+
+	if (!r->courier)
+		TRY(peer_connect(path, LINK_COURIER, "derivd-ca", &r->courier));
+	struct err *e = peer_call(r->courier, MSG_COURIER_FETCH, fetch, MSG_COURIER_FETCHED,
+		FETCH_MS + 1000, ret_fetched);
+	/* An answer of the courier's leaves the connection good; anything else does not. */
+	if (e && !err_is(e, &ERR_COURIER) && !err_is(e, &ERR_DENIED)) {
+		peer_free(r->courier);
+		r->courier = NULL;
+	}
+	return e;
+}
+
 static struct err *call_courier(
 	struct revocation *r, const char *url, Courier__Fetched **ret_fetched)
 {
-	AUTO_MEM char *path = proc_runtime_path("courier.sock");
 	AUTO_MEM char *copy = xstrdup(url);
 	char accept[] = "application/pkix-crl, */*";
 	Courier__Fetch fetch = COURIER__FETCH__INIT;
+	bool was_connected = r->courier != NULL;
 
 	fetch.url = copy;
 	fetch.max_bytes = CRL_MAX;
 	fetch.timeout_ms = FETCH_MS;
 	fetch.accept = accept;
-	if (!r->courier)
-		TRY(peer_connect(path, LINK_COURIER, "derivd-ca", &r->courier));
-	struct err *e = peer_call(r->courier, MSG_COURIER_FETCH, &fetch, MSG_COURIER_FETCHED,
-		FETCH_MS + 1000, ret_fetched);
-	/* An answer of the courier's leaves the connection good; anything else does not. */
-	if (e && !err_is(e, &ERR_COURIER)) {
-		peer_free(r->courier);
-		r->courier = NULL;
-	}
-	return e;
+	struct err *e = ask_courier(r, &fetch, ret_fetched);
+	if (!e || !was_connected || !err_is(e, &ERR_GONE))
+		return e;
+	err_free(e); /* it was restarted since the last question */
+	return ask_courier(r, &fetch, ret_fetched);
 }
 
 /* Signed by a certificate that this anchor's configuration knows: whoever is on the wire cannot fill the cache. */

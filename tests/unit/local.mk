@@ -168,6 +168,18 @@ tests_unit_test_ca_attack_LDADD = $(CA_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_card
 tests_unit_test_ca_card_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_card_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_device
+tests_unit_test_ca_device_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_device_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_ledger
+tests_unit_test_ca_ledger_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_ledger_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_revocation
+tests_unit_test_ca_revocation_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_revocation_LDADD = tests/unit/libstand.a $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_settings
+tests_unit_test_ca_settings_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_settings_LDADD = $(CA_UNIT_LIBS)
 
 # daemon/courier
 if HAVE_CMOCKA

@@ -1,0 +1,328 @@
+/* test_ca_settings.c: ca.conf: what it may say, and how it is refused; templates; the ceremony. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/ca_world.h"
+
+#include <openssl/pem.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "daemon/ca/build.h"
+#include "daemon/ca/ca.h"
+#include "daemon/ca/init.h"
+#include "daemon/ca/template.h"
+#include "evidence/cert.h"
+#include "evidence/seal.h"
+#include "proto/msg.h"
+
+/* --- configuration --- */
+
+static const char good_profile[] =
+	"purpose = \"authentication\"\neku = {\"clientAuth\"}\nsubject = \"CN=${name}\"\n";
+
+static struct err *load(struct world *w, const char *conf)
+{
+	AUTO(settings) struct settings *s = NULL;
+	AUTO_MEM char *path = world_path(w, "test.conf");
+
+	world_write(w, "test.conf", BYTES(conf, strlen(conf)));
+	return settings_load(path, &s);
+}
+
+static void refuse(struct world *w, const char *take_conf, const char *part)
+{
+	AUTO_MEM const char *conf = take_conf;
+	AUTO(err) struct err *e = load(w, conf);
+
+	if (!e || !err_is(e, &ERR_CONFIG) || !strstr(err_get_text(e), part))
+		fail_msg("%s\n%s", conf, e ? err_get_text(e) : "accepted");
+}
+
+/* A later value in a profile overrides an earlier one. */
+static char *profile_with(const char *line)
+{
+	return xasprintf("profile \"p\" {\n%s%s\n}\n", good_profile, line);
+}
+
+static void profiles_that_are_refused(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+
+	assert_ok(load(w, ""));
+	AUTO_MEM char *good = profile_with("");
+	assert_ok(load(w, good));
+	refuse(w, profile_with("key = \"moon\""), "key must be one of");
+	refuse(w, profile_with("key-type = \"rsa1024\""), "key-type must be one of");
+	refuse(w, profile_with("validity = \"1097d\""), "1096 days");
+	refuse(w, profile_with("validity = \"soon\""), "validity");
+	refuse(w, profile_with("key-usage = {\"keyCertSign\"}"), "key-usage");
+	refuse(w, profile_with("key-usage = {\"keyAgreement\"}"), "key-usage");
+	refuse(w, profile_with("eku = {}"), "at least one");
+	refuse(w, profile_with("eku = {\"anyExtendedKeyUsage\"}"), "not for holders");
+	refuse(w, profile_with("eku = {\"codeSigning\"}"), "not for holders");
+	refuse(w, profile_with("eku = {\"nonsense here\"}"), "no object identifier");
+	refuse(w, profile_with("policies = {\"1.2.bad\"}"), "no object identifier");
+	refuse(w, profile_with("subject = \"name=${name}\""), "subject");
+	refuse(w, profile_with("subject = \"CN=\""), "no value");
+	refuse(w, profile_with("subject = \"CN=${nmae}\""), "no variable \"nmae\"");
+	refuse(w, profile_with("subject = \"CN=${name\""), "without");
+	refuse(w, profile_with("san = {\"dns:x\"}"), "san");
+	refuse(w, profile_with("san = {\"mail:\"}"), "san");
+	refuse(w, profile_with("sid = \"maybe\""), "sid must be one of");
+	refuse(w, profile_with("crl = {\"ftp://x/\"}"), "http://");
+	refuse(w, profile_with("colour = \"red\""), "colour");
+	refuse(w, profile_with("purpose = \"encryption\""), "made by the server");
+	refuse(w, profile_with("purpose = \"encryption\"\nkey = \"server\""), "escrow");
+	refuse(w, xasprintf("profile \"a\" {%s}\nprofile \"b\" {%s}\n", good_profile, good_profile),
+		"second profile");
+}
+
+static void other_things_that_are_refused(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+
+	refuse(w, xstrdup("nonce-lifetime = \"6min\""), "nonce-lifetime");
+	refuse(w, xstrdup("offer-lifetime = \"16min\""), "offer-lifetime");
+	refuse(w, xstrdup("crl-every = \"5d\""), "twice");
+	refuse(w, xstrdup("anchor \"a\" {}"), "certificate is needed");
+	refuse(w, xstrdup("anchor \"a\" {certificate = \"missing.pem\"}"), "missing.pem");
+	refuse(w, xstrdup("anchor \"a\" {certificate = \"root.crl\"}"), "root.crl");
+	refuse(w, xstrdup("anchor \"a\" {certificate = \"root.pem\"\nidentify = {\"face\"}}"),
+		"identify");
+	refuse(w, xstrdup("anchor \"a\" {certificate = \"root.pem\"\nidentify = {}}"), "identify");
+	refuse(w, xstrdup("anchor \"a\" {certificate = \"root.pem\"\nrevocation = \"none\"}"),
+		"revocation");
+	refuse(w,
+		xstrdup("anchor \"a\" {certificate = \"root.pem\"\nother-certificates = \"all\"}"),
+		"other-certificates");
+	refuse(w, xstrdup("escrow = {\"missing.pem\"}"), "missing.pem");
+	refuse(w, xstrdup("app \"Bad Name\" {file = \"root.pem\"}"), "app");
+	refuse(w, xstrdup("app \"mail\" {file = \"missing\"}"), "missing");
+	assert_ok(load(w, "anchor \"a\" {certificate = \"root.pem\"}"));
+	assert_ok(load(w, "nonce-lifetime = \"1min\"\noffer-lifetime = \"5min\""));
+}
+
+/* Bodies that are logged are read again: one encoding, and a digest that follows from every field. */
+static void a_profile_has_one_body(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	static const char *const lines[] = { "", "key = \"server\"", "key-type = \"p384\"",
+		"validity = \"2y\"", "eku = {\"clientAuth\", \"emailProtection\"}",
+		"policies = {\"1.2.3.4\"}", "subject = \"CN=${name}, O=X\"",
+		"san = {\"mail:${mail?}\"}", "sid = \"required\"", "crl = {\"http://a/\"}",
+		"issuers = {\"http://a/\"}", "ocsp = {\"http://a/\"}" };
+	uint8_t digests[ARRAY_LEN(lines)][SHA256_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		AUTO(settings) struct settings *s = NULL;
+		AUTO(profile) struct profile *p = NULL;
+		AUTO_MEM char *conf = profile_with(lines[i]);
+		AUTO_MEM char *path = world_path(w, "test.conf");
+		world_write(w, "test.conf", BYTES(conf, strlen(conf)));
+		assert_ok(settings_load(path, &s));
+		assert_ok(profile_decode(buf_bytes(s->profiles[0]->body), &p));
+		assert_memory_equal(p->digest, s->profiles[0]->digest, SHA256_LEN);
+		memcpy(digests[i], p->digest, SHA256_LEN);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(digests[i], digests[k], SHA256_LEN);
+		/* Any byte turned: another profile or none, never the same. */
+		for (size_t at = 0; at < buf_len(p->body); at++) {
+			AUTO(buf) struct buf *body = buf_new();
+			AUTO(profile) struct profile *other = NULL;
+			buf_add_bytes(body, buf_bytes(p->body));
+			buf_grow(body, 0)[(ptrdiff_t)at - (ptrdiff_t)buf_len(body)] ^= 0x41;
+			struct err *e = profile_decode(buf_bytes(body), &other);
+			if (!e)
+				assert_memory_not_equal(other->digest, p->digest, SHA256_LEN);
+			err_free(e);
+		}
+	}
+}
+
+/* --- templates --- */
+
+static struct err *fill(const char *template, char **ret)
+{
+	AUTO(facts) struct facts *f = facts_new();
+
+	assert_ok(facts_add(f, FACT_NAME, "${mail} {x}"));
+	assert_ok(facts_add(f, FACT_MAIL, "a@b.c"));
+	assert_ok(facts_add(f, FACT_UPN, "no-at"));
+	return template_fill(template, f, NULL, NULL, ret);
+}
+
+static void templates(void **state)
+{
+	AUTO_MEM char *a = NULL, *b = NULL, *c = NULL;
+	char *none = NULL;
+
+	assert_ok(fill("<${mail}|${mail.local}|${mail.domain}>", &a));
+	assert_string_equal(a, "<a@b.c|a|b.c>");
+	assert_ok(fill("${name}", &b)); /* nothing is expanded twice */
+	assert_string_equal(b, "${mail} {x}");
+	assert_ok(fill("x${sid?}", &c));
+	assert_null(c);
+	assert_err_text(fill("${sid}", &none), &ERR_POLICY, "no sid");
+	assert_err(fill("${upn.local}", &none), &ERR_POLICY);
+	assert_err(template_check("${", NULL), &ERR_CONFIG);
+	assert_err(template_check("${}", NULL), &ERR_CONFIG);
+	assert_err(template_check("${a.b.c}", NULL), &ERR_CONFIG);
+	assert_ok(template_check("$ {} $x ${new-uuid} ${mail?}", NULL));
+}
+
+/* --- names in certificates --- */
+
+static struct err *build_for(struct world *w, const char *line, const char *name, const char *value)
+{
+	AUTO(settings) struct settings *s = NULL;
+	AUTO(facts) struct facts *f = facts_new();
+	AUTO_MEM char *conf = profile_with(line);
+	AUTO_MEM char *path = world_path(w, "test.conf");
+
+	world_write(w, "test.conf", BYTES(conf, strlen(conf)));
+	assert_ok(settings_load(path, &s));
+	assert_ok(facts_add(f, name, value));
+	if (strcmp(name, FACT_NAME) != 0)
+		assert_ok(facts_add(f, FACT_NAME, "Ann"));
+	return build_check(s->profiles[0], f);
+}
+
+static void names_that_no_certificate_has(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	static const char long_name[] =
+		"0123456789012345678901234567890123456789012345678901234567890123456789";
+
+	assert_ok(build_for(w, "", FACT_NAME, "Ann"));
+	assert_ok(build_for(
+		w, "", FACT_NAME, "\xc3\x84nn, O=Evil + CN=Root")); /* a value, not syntax */
+	assert_err_text(build_for(w, "", FACT_NAME, long_name), &ERR_POLICY, "longer than 64");
+	assert_err(
+		build_for(w, "subject = \"CN=x, C=${country}\"", FACT_COUNTRY, "USA"), &ERR_POLICY);
+	assert_err(build_for(w, "subject = \"CN=x, C=${country}\"", FACT_COUNTRY, "\xc3\x84"),
+		&ERR_POLICY);
+	assert_err(build_for(w, "san = {\"mail:${mail}\"}", FACT_MAIL, "\xc3\xa4@example.org"),
+		&ERR_POLICY);
+	assert_err(build_for(w, "san = {\"mail:${mail}\"}", FACT_MAIL, "nobody"), &ERR_POLICY);
+	assert_err(build_for(w, "san = {\"mail:${mail}\"}", FACT_UPN, "x"), &ERR_POLICY);
+	assert_err(build_for(w, "sid = \"required\"", FACT_UPN, "x"), &ERR_POLICY);
+	assert_err_text(build_for(w, "subject = \"O=${organization?}\"", FACT_UPN, "x"),
+		&ERR_POLICY, "empty");
+}
+
+/* --- the ceremony --- */
+
+static void the_ceremony_is_held_once(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO_MEM char *officer = world_path(w, "officer.pem");
+	struct init init = { .organization = "X",
+		.algorithm = "p256",
+		.host = "h",
+		.port = "1",
+		.n_pins = 1,
+		.pins = { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		.n_escrow = 1,
+		.escrow = { officer } };
+	char *report = NULL;
+
+	assert_err_text(init_run(&init, &report), &ERR_CONFIG, "already");
+}
+
+static void what_the_ceremony_needs(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO_MEM char *officer = world_path(w, "officer.pem");
+	AUTO_MEM char *root = world_path(w, "root.pem");
+	AUTO_MEM char *crl = world_path(w, "root.crl");
+	const struct init good = { .organization = "X, \\ Y",
+		.algorithm = "p384",
+		.host = "h.example",
+		.port = "443",
+		.n_pins = 2,
+		.pins = { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+			root },
+		.n_escrow = 1,
+		.escrow = { officer },
+		.history = officer,
+		.url = "http://pki.example" };
+	AUTO_MEM char *etc = world_path(w, "other/etc");
+	AUTO_MEM char *st = world_path(w, "other/state");
+	char *report = NULL;
+	struct init init;
+
+	assert_ok(io_mkdirs(etc, 0755));
+	setenv("CONFIGURATION_DIRECTORY", etc, 1);
+	setenv("STATE_DIRECTORY", st, 1);
+#define WITHOUT(change, part)                                                                      \
+	init = good;                                                                               \
+	change;                                                                                    \
+	assert_err_text(init_run(&init, &report), &ERR_CONFIG, part)
+	WITHOUT(init.n_escrow = 0, "--escrow");
+	WITHOUT(init.escrow[0] = crl, "--escrow");
+	WITHOUT(init.organization = "", "--organization");
+	WITHOUT(init.algorithm = "ed25519", "--algorithm");
+	WITHOUT(init.host = "a b", "--host");
+	WITHOUT(init.port = "0", "--port");
+	WITHOUT(init.n_pins = 0, "--pin");
+	WITHOUT(init.pins[0] = "/nonexistent", "--pin");
+	assert_int_not_equal(access(st, F_OK), 0); /* nothing was written */
+	assert_ok(init_run(&good, &report));
+	free(report);
+	struct state *s = world_open();
+	uint8_t pin[SHA256_LEN];
+	cert_key_hash(w->root, pin);
+	assert_memory_equal(s->deployment->pins[1], pin, SHA256_LEN);
+	assert_int_equal(EVP_PKEY_get_bits(X509_get0_pubkey(s->issuer->cert)), 384);
+	assert_ok(s->backend->check(s));
+	state_free(s);
+}
+
+/* Keys that others can read are not used. */
+static void keys_are_private(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO_MEM char *path = world_path(w, "state/keys/ca.key");
+
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_err_text(w->s->backend->check(w->s), &ERR_CA_MISCONFIGURED, "chmod 600");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_ok(w->s->backend->check(w->s));
+}
+
+static void keys_of_another_ca(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(pkey) EVP_PKEY *other = sig_new_p256();
+	AUTO_MEM char *dir = world_path(w, "state/keys");
+	AUTO(world_run) struct world_run *r = world_run_new(w);
+	AUTO(buf) struct buf *signature = NULL;
+	AUTO_MSG Ca__Certified *c = NULL;
+
+	world_enroll(r);
+	assert_ok(keys_write_private(dir, KEY_CA, other));
+	assert_err(world_certify(r, COMMON__PURPOSE__AUTHENTICATION, &c), &ERR_CA_MISCONFIGURED);
+	state_free(w->s);
+	assert_ok(keys_write_private(dir, KEY_DELIVERY, other));
+	w->s = world_open();
+	assert_err(state_sign_delivery(w->s, "x", BYTES("", 0), &signature), &ERR_CA_MISCONFIGURED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(profiles_that_are_refused),
+		cmocka_unit_test(other_things_that_are_refused),
+		cmocka_unit_test(a_profile_has_one_body),
+		cmocka_unit_test(templates),
+		cmocka_unit_test(names_that_no_certificate_has),
+		cmocka_unit_test(the_ceremony_is_held_once),
+		cmocka_unit_test(what_the_ceremony_needs),
+		cmocka_unit_test(keys_are_private),
+		cmocka_unit_test(keys_of_another_ca),
+	};
+
+	seal_start();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
