@@ -248,6 +248,8 @@ static void committed(void *outside)
 
 	if (d->control)
 		control_committed(d->control);
+	/* A job that waited for another one may be ready now; the pump's own turn sets its rest after this. */
+	d->pump_boot_ms = 0;
 	changed(d);
 }
 
