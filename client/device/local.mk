@@ -22,3 +22,4 @@ bin_PROGRAMS += derivd-device
 derivd_device_SOURCES = client/device/main.c
 derivd_device_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS) $(JANSSON_CFLAGS)
 derivd_device_LDADD = $(DEVICE_LIBS)
+dist_man_MANS += client/device/derivd-device.1

@@ -18,3 +18,4 @@ pkglibexec_PROGRAMS += derivd-gateway
 derivd_gateway_SOURCES = daemon/gateway/main.c
 derivd_gateway_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS)
 derivd_gateway_LDADD = $(GATEWAY_LIBS)
+dist_man_MANS += daemon/gateway/derivd-gateway.8 daemon/gateway/gateway.conf.5
