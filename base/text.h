@@ -22,6 +22,10 @@ bool text_is_printable(struct bytes b);
 /* A copy that is safe for a terminal or a log: what text_is_printable refuses stands as \xNN. */
 char *text_safe(struct bytes b);
 
+/* How many columns of a terminal the text takes: two for wide characters, none for combining ones, one for a byte that
+ * is no UTF-8. */
+size_t text_columns(struct bytes b);
+
 /* Whole string, decimal, no sign, at most max. ERR_FORMAT. */
 MUST_CHECK struct err *text_parse_u64(const char *s, uint64_t max, uint64_t *ret_v);
 /* "90", "90s", "15min", "8h", "7d", "3y" (365 days): milliseconds; a bare number is seconds. ERR_FORMAT. */

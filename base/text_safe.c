@@ -1,6 +1,9 @@
 /* text_safe.c: text of others: is it UTF-8, may it be shown, and how to show it when it may not. */
 #include "base/text.h"
 
+#include <locale.h>
+#include <wchar.h>
+
 #include "base/buf.h"
 
 /* The length that the first byte announces, and the smallest code point that needs that length. */
@@ -107,4 +110,31 @@ char *text_safe(struct bytes b)
 		i += n;
 	}
 	return bytes_strdup(buf_bytes(out));
+}
+
+static size_t width_of(uint32_t point)
+{
+	int columns = wcwidth((wchar_t)point);
+
+	return columns < 0 ? 1 : (size_t)columns;
+}
+
+size_t text_columns(struct bytes b)
+{
+	/* Widths belong to a locale, and those of Unicode to any that has its characters. */
+	locale_t unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	locale_t before = unicode ? uselocale(unicode) : NULL;
+	size_t columns = 0;
+
+	for (size_t i = 0; i < b.len;) {
+		uint32_t point;
+		size_t len = decode(BYTES(b.data + i, b.len - i), &point);
+		columns += len && unicode ? width_of(point) : 1;
+		i += len ? len : 1;
+	}
+	if (unicode) {
+		uselocale(before);
+		freelocale(unicode);
+	}
+	return columns;
 }

@@ -14,8 +14,17 @@
 
 /* The hashes of all rows, so that heads can be looked up. */
 struct chain {
-	size_t n;
+	size_t n, room;
 	uint8_t (*hashes)[SHA256_LEN];
+};
+
+/* What derivd-ca saw. */
+struct heads {
+	size_t n, room;
+	struct head {
+		uint64_t sequence;
+		uint8_t hash[SHA256_LEN];
+	} *list;
 };
 
 static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
@@ -24,14 +33,17 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 	const struct bytes parts[] = { BYTES(before, SHA256_LEN), pb_bytes(row->body) };
 
 	if (row->sequence != chain->n + 1)
-		return err_new(&ERR_EVIDENCE_BAD, "audit row %zu is missing: the next one is %llu", chain->n + 1,
+		return err_new(&ERR_AUDIT_BAD, "audit row %zu is missing: the next one is %llu", chain->n + 1,
 			(unsigned long long)row->sequence);
 	if (chain->n > 0)
 		memcpy(before, chain->hashes[chain->n - 1], SHA256_LEN);
-	chain->hashes = xrealloc(chain->hashes, chain->n + 1, sizeof(chain->hashes[0]));
+	if (chain->n == chain->room) {
+		chain->room = chain->room ? chain->room * 2 : PAGE;
+		chain->hashes = xrealloc(chain->hashes, chain->room, sizeof(chain->hashes[0]));
+	}
 	sha256_labelled(SIG_AUDIT, parts, ARRAY_LEN(parts), chain->hashes[chain->n]);
 	if (!bytes_eq(pb_bytes(row->hash), BYTES(chain->hashes[chain->n], SHA256_LEN)))
-		return err_new(&ERR_EVIDENCE_BAD, "audit row %llu was changed: its hash does not follow from the row before",
+		return err_new(&ERR_AUDIT_BAD, "audit row %llu was changed: its hash does not follow from the row before",
 			(unsigned long long)row->sequence);
 	chain->n++;
 	return NULL;
@@ -49,62 +61,89 @@ static struct err *check_chain(struct ctl *c, struct chain *chain)
 		TRY(ctl_call(c, MSG_LIST, &ask, MSG_ROWS, &page));
 		for (size_t i = 0; i < page->n_audit; i++)
 			TRY(check_row(chain, page->audit[i]));
-		ask.after = page->next;
+		TRY(ctl_next_page(page->next, &ask.after));
 	} while (ask.after != 0);
 	return NULL;
 }
 
-static struct err *check_heads(struct ctl *c, const struct chain *chain, size_t *ret_n)
+static struct err *add_head(struct heads *heads, const Common__AuditHead *head)
+{
+	/* Before the first row there is nothing to compare. */
+	if (head->sequence == 0)
+		return NULL;
+	if (head->hash.len != SHA256_LEN)
+		return err_new(&ERR_PROTOCOL, "a head without its hash");
+	if (heads->n == heads->room) {
+		heads->room = heads->room ? heads->room * 2 : PAGE;
+		heads->list = xrealloc(heads->list, heads->room, sizeof(heads->list[0]));
+	}
+	heads->list[heads->n].sequence = head->sequence;
+	memcpy(heads->list[heads->n].hash, head->hash.data, SHA256_LEN);
+	heads->n++;
+	return NULL;
+}
+
+static struct err *get_heads(struct ctl *c, struct heads *heads)
 {
 	Control__AuditHeads ask = CONTROL__AUDIT_HEADS__INIT;
-	size_t n = 0;
 
 	do {
 		AUTO_MSG Control__AuditHeadsReply *page = NULL;
 
 		TRY(ctl_call(c, MSG_AUDIT_HEADS, &ask, MSG_AUDIT_HEADS_REPLY, &page));
-		for (size_t i = 0; i < page->n_heads; i++, n++) {
-			const Common__AuditHead *head = page->heads[i];
-
-			if (head->sequence > chain->n)
-				return err_new(&ERR_EVIDENCE_BAD,
-					"derivd-ca has seen audit row %llu, but the chain ends at %zu: rows were lost",
-					(unsigned long long)head->sequence, chain->n);
-			if (head->sequence == 0)
-				continue;
-			if (!bytes_eq(pb_bytes(head->hash), BYTES(chain->hashes[head->sequence - 1], SHA256_LEN)))
-				return err_new(&ERR_EVIDENCE_BAD,
-					"audit row %llu is not the one that derivd-ca has seen: the chain was rewritten",
-					(unsigned long long)head->sequence);
-		}
-		ask.after = page->next;
+		for (size_t i = 0; i < page->n_heads; i++)
+			TRY(add_head(heads, page->heads[i]));
+		TRY(ctl_next_page(page->next, &ask.after));
 	} while (ask.after != 0);
-	*ret_n = n;
 	return NULL;
+}
+
+static struct err *check_heads(const struct heads *heads, const struct chain *chain)
+{
+	for (size_t i = 0; i < heads->n; i++) {
+		const struct head *h = &heads->list[i];
+
+		if (h->sequence > chain->n)
+			return err_new(&ERR_AUDIT_BAD,
+				"derivd-ca has seen audit row %llu, but the chain ends at %zu: rows were lost",
+				(unsigned long long)h->sequence, chain->n);
+		if (memcmp(h->hash, chain->hashes[h->sequence - 1], SHA256_LEN) != 0)
+			return err_new(&ERR_AUDIT_BAD,
+				"audit row %llu is not the one that derivd-ca has seen: the chain was rewritten",
+				(unsigned long long)h->sequence);
+	}
+	return NULL;
+}
+
+/* The heads first: the chain that is read after them has to have them all, also when it grows meanwhile. */
+static struct err *verify(struct ctl *c, struct chain *chain, struct heads *heads)
+{
+	TRY(get_heads(c, heads));
+	TRY(check_chain(c, chain));
+	return check_heads(heads, chain);
 }
 
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 {
 	const struct option_row none[] = { { NULL, OPTION_FLAG, NULL } };
 	struct chain chain = { 0 };
-	size_t n_heads = 0;
+	struct heads heads = { 0 };
 	struct err *e;
 
 	TRY(options_parse(argc, argv, none, 0, 0, NULL));
-	e = check_chain(c, &chain);
-	if (!e)
-		e = check_heads(c, &chain, &n_heads);
+	e = verify(c, &chain, &heads);
 	free(chain.hashes);
+	free(heads.list);
 	if (e)
 		return e;
 	if (c->json) {
 		AUTO(json) json_t *j = json_pack("{s:b, s:I, s:I}", "good", 1, "rows", (json_int_t)chain.n, "heads",
-			(json_int_t)n_heads);
+			(json_int_t)heads.n);
 
 		json_print(j);
 	} else {
 		(void)printf("good  %zu audit rows, each following from the one before\n", chain.n);
-		(void)printf("good  %zu heads that derivd-ca logged with certifications are in the chain\n", n_heads);
+		(void)printf("good  %zu heads that derivd-ca logged with certifications are in the chain\n", heads.n);
 	}
 	return NULL;
 }
@@ -137,6 +176,7 @@ struct err *cmd_watch(struct ctl *c, int argc, char **argv)
 	};
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
+	TRY(request[0] ? ctl_check_id(request) : NULL);
 	ask.request = (char *)request;
 	ask.after = (uint64_t)after;
 	TRY(ctl_control(c, &p));

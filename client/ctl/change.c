@@ -5,6 +5,8 @@
 #include "client/ctl/options.h"
 #include "proto/control.pb-c.h"
 
+#define TEXT_MAX 512
+
 static struct err *change(struct ctl *c, enum msg_number number, const void *body, const char *nothing,
 	const char *done)
 {
@@ -30,6 +32,8 @@ struct err *cmd_request_cancel(struct ctl *c, int argc, char **argv)
 	const struct option_row rows[] = { { "text", OPTION_TEXT, &text }, { NULL, OPTION_FLAG, NULL } };
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &id));
+	TRY(ctl_check_id(id));
+	TRY(ctl_check_text("--text", text, TEXT_MAX));
 	ask.id = (char *)id;
 	ask.reason = (char *)text;
 	return change(c, MSG_REQUEST_CANCEL, &ask, "It had ended already; nothing was changed.",
@@ -51,6 +55,8 @@ static struct err *parse_revocation(int argc, char **argv, const char *standard,
 	};
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &r.id));
+	TRY(ctl_check_id(r.id));
+	TRY(ctl_check_text("--text", r.text, TEXT_MAX));
 	TRY(ctl_reason_parse(r.reason, &r.number));
 	*ret_r = r;
 	return NULL;
@@ -89,6 +95,7 @@ struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv)
 	const char *id = "";
 
 	TRY(options_parse(argc, argv, none, 0, 1, &id));
+	TRY(id[0] ? ctl_check_id(id) : NULL);
 	ask.id = (char *)id;
 	return change(c, MSG_QUEUE_RETRY, &ask, "Nothing waits or is blocked.", "It is tried again now.");
 }

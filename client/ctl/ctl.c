@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "proto/control.pb-c.h"
 
+#define ID_MAX 64
+
 const struct err_kind CTL_ERR_USAGE = { "usage", FATE_REFUSE };
 const struct err_kind CTL_ERR_CANCELLED = { "stopped", FATE_REFUSE };
 const struct err_kind CTL_ERR_PENDING = { "pending", FATE_RETRY };
@@ -33,6 +35,14 @@ struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body, en
 
 	TRY(ctl_control(c, &p));
 	return peer_call(p, number, body, expected, CTL_ANSWER_MS, ret_body);
+}
+
+struct err *ctl_next_page(uint64_t next, uint64_t *cursor)
+{
+	if (next != 0 && next <= *cursor)
+		return err_new(&ERR_PROTOCOL, "derivd's list goes round in circles");
+	*cursor = next;
+	return NULL;
 }
 
 struct err *ctl_card(struct peer **ret_peer)
@@ -91,6 +101,26 @@ struct err *ctl_usage(const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	return err_new(&CTL_ERR_USAGE, "%s", text);
+}
+
+struct err *ctl_check_text(const char *name, const char *value, size_t max)
+{
+	size_t len = value ? strlen(value) : 0;
+
+	if (len > max)
+		return ctl_usage("%s is longer than %zu bytes", name, max);
+	if (!text_is_printable(BYTES(value ? value : "", len)))
+		return ctl_usage("%s has characters that cannot be shown, or is no UTF-8", name);
+	return NULL;
+}
+
+struct err *ctl_check_id(const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > ID_MAX || strspn(value, "0123456789abcdefABCDEF") != len)
+		return ctl_usage("'%s' is no id: those have from 1 to %d hexadecimal digits", value, ID_MAX);
+	return NULL;
 }
 
 static const struct {

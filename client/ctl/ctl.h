@@ -37,12 +37,20 @@ MUST_CHECK struct err *ctl_control(struct ctl *c, struct peer **ret_peer);
 /* One request to derivd and its answer, which the caller frees with msg_free. */
 MUST_CHECK struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body, enum msg_number expected,
 	void *ret_body);
+/* From one page of a list to the next: *cursor becomes next, which is 0 at the end. ERR_PROTOCOL when that does not go on. */
+MUST_CHECK struct err *ctl_next_page(uint64_t next, uint64_t *cursor);
 /* Connects to derivd-card. */
 MUST_CHECK struct err *ctl_card(struct peer **ret_peer);
 /* Shows an error to the person (or as JSON) and returns the exit status that belongs to it. NULL is CTL_OK. */
 int ctl_end(const struct ctl *c, struct err *take_e);
 /* CTL_ERR_USAGE. */
 MUST_CHECK struct err *ctl_usage(const char *fmt, ...) PRINTF(1, 2);
+
+/* CTL_ERR_USAGE unless the value of an option (or NULL) is a text that may be shown of at most max bytes. */
+MUST_CHECK struct err *ctl_check_text(const char *name, const char *value, size_t max);
+
+/* CTL_ERR_USAGE unless it may be an id or the beginning of one: hexadecimal digits. */
+MUST_CHECK struct err *ctl_check_id(const char *value);
 
 /* "authentication", "signing", "encryption", "decryption". */
 const char *ctl_purpose_name(Common__Purpose p);

@@ -1,4 +1,5 @@
 /* evidence.c: what proves a credential: shown, taken apart into files for other programs, verified. */
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static struct err *get_bundle(struct ctl *c, const char *name, Common__Bundle **
 		*ret_bundle = (Common__Bundle *)(void *)m;
 		return NULL;
 	}
+	TRY(ctl_check_id(name));
 	ask.credential = (char *)name;
 	TRY(ctl_call(c, MSG_EVIDENCE_GET, &ask, MSG_EVIDENCE_REPLY, &reply));
 	if (!reply->bundle)
@@ -41,28 +43,64 @@ static struct err *get_bundle(struct ctl *c, const char *name, Common__Bundle **
 	return NULL;
 }
 
+/* What people may read of others is not for everybody. */
+#define MODE 0600
+
 static struct err *write_part(const char *dir, const char *name, struct bytes content)
 {
 	AUTO_MEM char *path = xasprintf("%s/%s", dir, name);
 
-	return io_write_file(path, content, 0644);
+	return io_write_file(path, content, MODE);
 }
 
-static struct err *write_pem(const char *dir, const char *name, struct bytes der)
+static void bio_free(BIO *b)
+{
+	BIO_free(b);
+}
+DEFINE_AUTO(bio, BIO *, bio_free);
+
+static struct err *add_pem(BIO *out, struct bytes der)
 {
 	AUTO(x509) X509 *cert = NULL;
-	AUTO_MEM char *path = xasprintf("%s/%s", dir, name);
-	FILE *f;
-	int ok;
 
 	TRY(cert_parse(der, &cert));
-	f = fopen(path, "we");
-	if (!f)
-		return err_new(&ERR_SYSTEM, "cannot write %s", path);
-	ok = PEM_write_X509(f, cert);
-	if (fclose(f) != 0 || !ok)
-		return err_new(&ERR_SYSTEM, "cannot write %s", path);
+	if (!PEM_write_bio_X509(out, cert))
+		return sig_openssl_error(&ERR_SYSTEM, "PEM");
 	return NULL;
+}
+
+static struct err *write_pem(const char *dir, const char *name, const ProtobufCBinaryData *ders, size_t n)
+{
+	AUTO(bio) BIO *out = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long len;
+
+	if (!out)
+		return sig_openssl_error(&ERR_SYSTEM, "PEM");
+	for (size_t i = 0; i < n; i++)
+		TRY(add_pem(out, pb_bytes(ders[i])));
+	len = BIO_get_mem_data(out, &text);
+	return write_part(dir, name, BYTES(text, len));
+}
+
+static struct err *write_signed(const char *dir, const char *name, const Common__Signed *s)
+{
+	AUTO_MEM char *body = xasprintf("%s.bin", name);
+	AUTO_MEM char *signature = xasprintf("%s.sig", name);
+
+	if (!s)
+		return NULL;
+	TRY(write_part(dir, body, pb_bytes(s->body)));
+	return write_part(dir, signature, pb_bytes(s->signature));
+}
+
+static struct err *write_statement(const char *dir, const Common__Statement *s)
+{
+	TRY(write_part(dir, "statement.bin", pb_bytes(s->statement)));
+	TRY(write_part(dir, "statement.identity.sig", pb_bytes(s->identity_signature)));
+	if (s->invitation_signature.len == 0)
+		return NULL;
+	return write_part(dir, "statement.invitation.sig", pb_bytes(s->invitation_signature));
 }
 
 /* The parts as plain files, so that openssl dgst and others can check them without us. */
@@ -70,18 +108,19 @@ static struct err *extract(const Common__Bundle *b, const char *dir)
 {
 	const Common__Evidence *e = b->evidence;
 
-	if (!e || !e->statement || !b->receipt || e->n_card_certificates == 0)
-		return err_new(&ERR_EVIDENCE_BAD, "the bundle is not complete");
-	TRY(io_mkdirs(dir, 0755));
+	if (e->n_card_certificates == 0)
+		return err_new(&ERR_EVIDENCE_BAD, "the bundle has no card certificate");
+	TRY(io_mkdirs(dir, 0700));
 	TRY(write_part(dir, "intent.bin", pb_bytes(e->intent)));
 	TRY(write_part(dir, "intent.sig", pb_bytes(e->card_signature)));
-	TRY(write_part(dir, "statement.bin", pb_bytes(e->statement->statement)));
-	TRY(write_part(dir, "statement.identity.sig", pb_bytes(e->statement->identity_signature)));
-	TRY(write_part(dir, "statement.invitation.sig", pb_bytes(e->statement->invitation_signature)));
-	TRY(write_part(dir, "receipt.bin", pb_bytes(b->receipt->body)));
-	TRY(write_part(dir, "receipt.sig", pb_bytes(b->receipt->signature)));
-	TRY(write_pem(dir, "card.pem", pb_bytes(e->card_certificates[0])));
-	return write_pem(dir, "credential.pem", pb_bytes(b->certificate));
+	TRY(write_statement(dir, e->statement));
+	TRY(write_signed(dir, "offer", e->offer));
+	TRY(write_signed(dir, "predecessor", e->predecessor));
+	TRY(write_signed(dir, "receipt", b->receipt));
+	TRY(write_signed(dir, "ticket", b->ticket));
+	TRY(write_pem(dir, "card.pem", e->card_certificates, 1));
+	TRY(write_pem(dir, "chain.pem", b->chain, b->n_chain));
+	return write_pem(dir, "credential.pem", &b->certificate, 1);
 }
 
 struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv)
@@ -100,7 +139,7 @@ struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv)
 	if (output) {
 		AUTO(buf) struct buf *packed = msg_pack_type(&bundle->base);
 
-		TRY(io_write_file(output, buf_bytes(packed), 0644));
+		TRY(io_write_file(output, buf_bytes(packed), MODE));
 	}
 	if (dir)
 		TRY(extract(bundle, dir));
@@ -116,20 +155,30 @@ struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv)
 	return NULL;
 }
 
+/* All certificates of one file. */
+static struct err *read_anchor_file(const char *path, STACK_OF(X509) *anchors)
+{
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(bio) BIO *in = NULL;
+	int before = sk_X509_num(anchors);
+	X509 *cert;
+
+	TRY(io_read_file(path, ANCHOR_FILE_MAX, &text));
+	in = BIO_new_mem_buf(buf_data(text), (int)buf_len(text));
+	while (in && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL)
+		if (!sk_X509_push(anchors, cert))
+			return sig_openssl_error(&ERR_SYSTEM, "anchors");
+	if (sk_X509_num(anchors) == before)
+		return sig_openssl_error(&ERR_FORMAT, "%s holds no certificate in PEM", path);
+	/* The end of the file is an error in OpenSSL's queue. */
+	ERR_clear_error();
+	return NULL;
+}
+
 static struct err *read_anchors(const struct option_list *files, STACK_OF(X509) *anchors)
 {
-	for (size_t i = 0; i < files->n; i++) {
-		FILE *f = fopen(files->values[i], "re");
-		X509 *cert;
-
-		if (!f)
-			return err_new(&ERR_NOTFOUND, "cannot open %s", files->values[i]);
-		cert = PEM_read_X509(f, NULL, NULL, NULL);
-		(void)fclose(f);
-		if (!cert)
-			return sig_openssl_error(&ERR_FORMAT, "%s holds no certificate in PEM", files->values[i]);
-		(void)sk_X509_push(anchors, cert);
-	}
+	for (size_t i = 0; i < files->n; i++)
+		TRY(read_anchor_file(files->values[i], anchors));
 	return NULL;
 }
 

@@ -1,11 +1,15 @@
 /* json.c: see json.h. */
 #include "client/ctl/json.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "proto/kind.h"
 
@@ -124,11 +128,35 @@ json_t *json_from_message(const ProtobufCMessage *m)
 	return object;
 }
 
+static void wipe_and_free(void *p)
+{
+	if (p)
+		wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+void json_start(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+}
+
 void json_print(const json_t *j)
 {
 	(void)json_dumpf(j, stdout, JSON_COMPACT);
 	(void)fputc('\n', stdout);
 	(void)fflush(stdout);
+}
+
+void json_print_at_once(const json_t *j)
+{
+	char *text = json_dumps(j, JSON_COMPACT);
+
+	(void)fflush(stdout);
+	if (text) {
+		err_free(io_write_full(STDOUT_FILENO, BYTES(text, strlen(text))));
+		err_free(io_write_full(STDOUT_FILENO, BYTES("\n", 1)));
+	}
+	wipe_and_free(text);
 }
 
 void json_print_error(const struct err *e)

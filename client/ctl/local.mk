@@ -1,13 +1,19 @@
 # client/ctl: derivctl, the operator's command.
 bin_PROGRAMS += derivctl
 dist_man_MANS += client/ctl/derivctl.1
-derivctl_SOURCES = \
+noinst_LIBRARIES += client/ctl/libctl.a
+CTL_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
+CTL_LIBS = client/ctl/libctl.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS)
+# Everything but main, so that unit tests can link it too.
+client_ctl_libctl_a_SOURCES = \
 	client/ctl/audit.c client/ctl/change.c client/ctl/ctl.c client/ctl/ctl.h client/ctl/evidence.c \
-	client/ctl/json.c client/ctl/json.h client/ctl/main.c client/ctl/options.c client/ctl/options.h \
-	client/ctl/qr.c client/ctl/qr.h client/ctl/session.c client/ctl/session.h client/ctl/session_card.c \
-	client/ctl/session_device.c client/ctl/session_end.c client/ctl/session_wait.c client/ctl/show.c \
+	client/ctl/json.c client/ctl/json.h client/ctl/options.c client/ctl/options.h client/ctl/person.c \
+	client/ctl/person.h client/ctl/qr.c client/ctl/qr.h client/ctl/session.c client/ctl/session.h \
+	client/ctl/session_call.c client/ctl/session_card.c client/ctl/session_device.c \
+	client/ctl/session_end.c client/ctl/session_open.c client/ctl/session_wait.c client/ctl/show.c \
 	client/ctl/status.c client/ctl/table.c client/ctl/table.h client/ctl/term.c client/ctl/term.h \
 	client/ctl/words.c client/ctl/words.def client/ctl/words.h
-derivctl_CPPFLAGS = $(AM_CPPFLAGS)
-derivctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
-derivctl_LDADD = $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS)
+client_ctl_libctl_a_CFLAGS = $(CTL_CFLAGS)
+derivctl_SOURCES = client/ctl/main.c
+derivctl_CFLAGS = $(CTL_CFLAGS)
+derivctl_LDADD = $(CTL_LIBS)

@@ -18,11 +18,12 @@ static const struct ctl_command commands[] = {
 	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]", "what a card says without a PIN" },
 	{ "provision", NULL, cmd_provision,
 		"[--reader NAME] [--uri URI] [--purposes P,P] [--label NAME] [--wait-card SECONDS] [--yes] "
-		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--no-wait] [--wait SECONDS]",
+		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--time-limit SECONDS] [--no-wait] "
+		"[--wait SECONDS]",
 		"enroll a device with the card in the reader" },
 	{ "issue", NULL, cmd_issue,
-		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--yes] [--pin-fd N] "
-		"[--last-try] [--no-wait] [--wait SECONDS]",
+		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--wait-card SECONDS] [--yes] "
+		"[--pin-fd N] [--last-try] [--time-limit SECONDS] [--no-wait] [--wait SECONDS]",
 		"further credentials for an enrolled device" },
 	{ "request", "list", cmd_request_list, "[--open]", "enrollments and other requests" },
 	{ "request", "show", cmd_request_show, "ID", "one request with its credentials" },
@@ -31,7 +32,7 @@ static const struct ctl_command commands[] = {
 	{ "device", "show", cmd_device_show, "ID", "one device with its credentials" },
 	{ "device", "revoke", cmd_device_revoke, "ID [--reason REASON] [--text WHY]",
 		"lost or stolen: revoke everything on it" },
-	{ "credential", "list", cmd_credential_list, "[--request ID] [--device ID]", "credentials" },
+	{ "credential", "list", cmd_credential_list, "[--open] [--request ID] [--device ID]", "credentials" },
 	{ "credential", "show", cmd_credential_show, "ID [--pem]", "one credential" },
 	{ "credential", "revoke", cmd_credential_revoke, "ID [--reason REASON] [--text WHY]", "revoke one credential" },
 	{ "queue", "list", cmd_queue_list, "[--open] [--request ID] [--device ID]",
@@ -40,7 +41,7 @@ static const struct ctl_command commands[] = {
 	{ "queue", "retry", cmd_queue_retry, "[ID]", "try again now: one entry, or all" },
 	{ "evidence", "show", cmd_evidence_show, "CREDENTIAL [--output FILE] [--extract DIR]",
 		"what proves a credential" },
-	{ "evidence", "verify", cmd_evidence_verify, "CREDENTIAL|FILE [--anchor FILE]...",
+	{ "evidence", "verify", cmd_evidence_verify, "CREDENTIAL|FILE [--anchor FILE]... [--deployment FILE]",
 		"check that proof, also offline from a file" },
 	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
 	{ "audit", "verify", cmd_audit_verify, "", "check the chain, and against what derivd-ca saw of it" },
@@ -102,7 +103,9 @@ static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret
 			c->json = true;
 		else if (strcmp(argv[i], "--plain") == 0)
 			c->plain = true;
-		else if (strcmp(argv[i], "-C") == 0 && i + 1 < argc)
+		else if (strcmp(argv[i], "-C") == 0 && i + 1 == argc)
+			return ctl_usage("-C needs a directory");
+		else if (strcmp(argv[i], "-C") == 0)
 			use_tree(argv[++i]);
 		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
 			break;
@@ -113,15 +116,17 @@ static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret
 	return NULL;
 }
 
-/* --json and --plain may stand behind the command too, where people look for them. */
+/* --json and --plain may stand behind the command too, where people look for them, up to a "--". */
 static int later_options(struct ctl *c, int argc, char **argv)
 {
+	bool only_rest = false;
 	int kept = 0;
 
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
+		only_rest = only_rest || strcmp(argv[i], "--") == 0;
+		if (!only_rest && strcmp(argv[i], "--json") == 0)
 			c->json = true;
-		else if (strcmp(argv[i], "--plain") == 0)
+		else if (!only_rest && strcmp(argv[i], "--plain") == 0)
 			c->plain = true;
 		else
 			argv[kept++] = argv[i];
@@ -159,13 +164,24 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 	return cmd->run(c, argc - n_words + 1, argv + n_words - 1);
 }
 
+/* An answer that did not arrive is none: a full disk, a closed pipe. */
+static struct err *written(struct err *take_e)
+{
+	if (take_e)
+		return take_e;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return err_new(&ERR_SYSTEM, "standard output cannot be written");
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl c = { 0 };
 	int status;
 
 	proc_start_interactive("derivctl");
-	status = ctl_end(&c, run(&c, argc, argv));
+	json_start();
+	status = ctl_end(&c, written(run(&c, argc, argv)));
 	peer_free(c.control);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 
 #define QUIET 4
+#define QUIET_SMALL 2
 
 static void code_free(QRcode *q)
 {
@@ -21,24 +22,53 @@ static bool dark(const QRcode *q, int x, int y)
 	return x >= 0 && y >= 0 && x < q->width && y < q->width && (q->data[y * q->width + x] & 1);
 }
 
-struct err *qr_render(const char *text, int columns, struct buf **ret_lines)
+/* With a quiet zone of that many modules. */
+static int columns_of(const QRcode *q, int quiet)
 {
-	/* Black on white is set in full: a code in the terminal's own colours may come out inverted. */
-	static const char *const half[2][2] = { { " ", "\u2584" }, { "\u2580", "\u2588" } };
-	AUTO(code) QRcode *q = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
-	AUTO(buf) struct buf *b = buf_new();
+	return q->width + 2 * quiet;
+}
 
-	if (!q)
-		return err_errno(errno, "cannot make a QR code");
-	if (q->width + 2 * QUIET > columns)
-		return err_new(&ERR_LIMIT, "the QR code needs %d columns, the terminal has %d: make the window larger",
-			q->width + 2 * QUIET, columns);
-	for (int y = -QUIET; y < q->width + QUIET; y += 2) {
+static int rows_of(const QRcode *q, int quiet)
+{
+	return (columns_of(q, quiet) + 1) / 2;
+}
+
+static struct err *choose(const QRcode *q, int rows, int columns, int *ret_quiet)
+{
+	static const int quiets[] = { QUIET, QUIET_SMALL };
+
+	for (size_t i = 0; i < ARRAY_LEN(quiets); i++)
+		if (columns_of(q, quiets[i]) <= columns && rows_of(q, quiets[i]) <= rows) {
+			*ret_quiet = quiets[i];
+			return NULL;
+		}
+	return err_new(&ERR_LIMIT, "the code takes %d columns and %d lines, and there is room for %d and %d",
+		columns_of(q, QUIET_SMALL), rows_of(q, QUIET_SMALL), columns, rows);
+}
+
+static struct buf *draw(const QRcode *q, int quiet)
+{
+	static const char *const half[2][2] = { { " ", "\u2584" }, { "\u2580", "\u2588" } };
+	struct buf *b = buf_new();
+
+	for (int y = -quiet; y < q->width + quiet; y += 2) {
+		/* Black on white is said in full: in the terminal's own colours the code may come out inverted. */
 		buf_add_str(b, "\033[30;107m");
-		for (int x = -QUIET; x < q->width + QUIET; x++)
+		for (int x = -quiet; x < q->width + quiet; x++)
 			buf_add_str(b, half[dark(q, x, y)][dark(q, x, y + 1)]);
 		buf_add_str(b, "\033[0m\n");
 	}
-	*ret_lines = take(b);
+	return b;
+}
+
+struct err *qr_render(const char *text, int rows, int columns, struct buf **ret_lines)
+{
+	AUTO(code) QRcode *q = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
+	int quiet = 0;
+
+	if (!q)
+		return err_as(&ERR_LIMIT, err_errno(errno, "cannot make a QR code"), "the invitation");
+	TRY(choose(q, rows, columns, &quiet));
+	*ret_lines = draw(q, quiet);
 	return NULL;
 }

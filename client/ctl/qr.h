@@ -5,10 +5,12 @@
 #include "base/buf.h"
 
 /*
- * The code as lines of half blocks, dark on light with a quiet zone of four modules, whatever the terminal's colours.
- * columns: what the terminal has. ERR_LIMIT when the text does not fit a code or the code does not fit the columns.
- * The buffer holds the secret: wipe it with buf_clear.
+ * The code as lines of half blocks, two modules above each other in a character, dark on light whatever the terminal's
+ * colours, with the quiet zone of four modules that the standard asks for, or of two where that makes it fit: cameras
+ * read it. rows, columns: what there is room for. ERR_LIMIT when the text does not fit a code (which one cannot help),
+ * or with a text that says how much room it takes.
+ * The buffer holds the secret; wiped with buf_clear or buf_free.
  */
-MUST_CHECK struct err *qr_render(const char *text, int columns, struct buf **ret_lines);
+MUST_CHECK struct err *qr_render(const char *text, int rows, int columns, struct buf **ret_lines);
 
 #endif

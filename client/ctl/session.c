@@ -1,6 +1,8 @@
 /* session.c: the order of a session, for "provision" and for "issue". */
 #include "client/ctl/session.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +14,12 @@
 #include "base/io.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "client/ctl/options.h"
 
-#define PURPOSES_MAX 4
+#define TIME_LIMIT_MAX_S 900
+#define CANCEL_MS 2000
+
+/* --- what it says --- */
 
 void session_say(struct session *s, char *take_text)
 {
@@ -21,6 +27,7 @@ void session_say(struct session *s, char *take_text)
 
 	if (!s->ctl->json)
 		term_print(s->term, text);
+	wipe(text, strlen(text));
 }
 
 void session_event(struct session *s, const char *name, json_t *take_members)
@@ -33,142 +40,23 @@ void session_event(struct session *s, const char *name, json_t *take_members)
 	json_object_set_new(event, "event", json_string(name));
 	if (members)
 		json_object_update(event, members);
-	json_print(event);
+	json_print_at_once(event);
 }
 
-static const char *use_of(Common__Purpose p)
-{
-	/* The words are constants here, so that words() may lend them. */
-	static char *uses[4];
-	size_t i = p >= 1 && p <= 4 ? (size_t)p - 1 : 0;
-	static const enum word word[] = { WORD_USE_AUTH, WORD_USE_SIGN, WORD_USE_ENC, WORD_USE_DEC };
-
-	if (!uses[i])
-		uses[i] = words(word[i], NULL);
-	return uses[i];
-}
-
-static struct err *parse_purposes(const char *list, Common__Purpose *ret_purposes, size_t *ret_n)
-{
-	size_t n = 0;
-
-	while (list && *list != '\0') {
-		size_t len = strcspn(list, ",");
-
-		if (n == PURPOSES_MAX)
-			return ctl_usage("--purposes names more than there are");
-		TRY(ctl_purpose_parse(list, len, &ret_purposes[n++]));
-		list += len + (list[len] == ',');
-	}
-	*ret_n = n;
-	return NULL;
-}
-
-/* derivd-ca's word, not derivd's: the offer has to be signed by the delivery key of deployment.conf. */
-static struct err *check_offer(struct session *s)
-{
-	struct bytes delivery = BYTES(s->deployment->delivery_public, ED25519_PUBLIC_LEN);
-	uint8_t hash[SHA256_LEN];
-	bool ours = false;
-
-	TRY(err_wrap(offer_open(s->offered->offer, delivery, &s->offer), "the offer"));
-	if (!bytes_eq(pb_bytes(s->offered->request_id), BYTES(s->offer->request_id, REQUEST_ID_LEN)) ||
-		s->offer->operation != s->operation ||
-		memcmp(s->offer->deployment, s->deployment->id, DEPLOYMENT_ID_LEN) != 0)
-		return err_new(&ERR_SIGNATURE_BAD, "the offer is for another request or another deployment");
-	if (s->offer->expires_ms <= clock_real_ms())
-		return err_new(&ERR_SESSION_OVER, "the offer has expired");
-	for (size_t i = 0; i < s->facts->n_certificates && !ours; i++) {
-		sha256(pb_bytes(s->facts->certificates[i]->der), hash);
-		ours = memcmp(hash, s->offer->certs[0], SHA256_LEN) == 0;
-	}
-	if (!ours)
-		return err_new(&ERR_SIGNATURE_BAD, "the offer is for another card");
-	return NULL;
-}
-
-static struct err *unhex_device(const char *text, struct buf **ret_id)
-{
-	TRY(err_as(&CTL_ERR_USAGE, text_unhex(text, ret_id), "--device"));
-	if (buf_len(*ret_id) == SHA256_LEN)
-		return NULL;
-	return ctl_usage("--device wants the whole id of 64 digits, as derivctl device show --json gives it");
-}
-
-/* A prefix, as the lists show it, becomes the whole id. */
-static struct err *find_device(struct session *s, struct buf **ret_id)
-{
-	Control__List ask = CONTROL__LIST__INIT;
-	AUTO_MSG Control__Rows *rows = NULL;
-
-	ask.what = CONTROL__WHAT__DEVICES;
-	ask.id = (char *)s->o.device;
-	ask.most = 1;
-	TRY(ctl_call(s->ctl, MSG_LIST, &ask, MSG_ROWS, &rows));
-	if (rows->n_devices != 1)
-		return err_new(&ERR_DEVICE_UNKNOWN, "there is no device %s", s->o.device);
-	return unhex_device(rows->devices[0]->id, ret_id);
-}
-
-static struct err *open_session(struct session *s)
-{
-	Control__SessionOpen ask = CONTROL__SESSION_OPEN__INIT;
-	Common__Purpose purposes[PURPOSES_MAX];
-	ProtobufCBinaryData certs[64];
-	AUTO(buf) struct buf *device = NULL;
-
-	TRY(parse_purposes(s->o.purposes, purposes, &ask.n_purposes));
-	ask.operation = s->operation;
-	for (size_t i = 0; i < s->facts->n_certificates && i < ARRAY_LEN(certs); i++)
-		certs[ask.n_certificates++] = s->facts->certificates[i]->der;
-	ask.certificates = certs;
-	ask.purposes = purposes;
-	ask.serial = s->facts->serial;
-	ask.reader = s->facts->reader;
-	ask.label = (char *)(s->o.label ? s->o.label : "");
-	ask.replace = s->o.replace;
-	if (s->operation == COMMON__OPERATION__ISSUE) {
-		TRY(find_device(s, &device));
-		ask.device_id = pb_lend(buf_bytes(device));
-	}
-	TRY(ctl_control(s->ctl, &s->control));
-	TRY(peer_call(s->control, MSG_SESSION_OPEN, &ask, MSG_SESSION_OFFERED, CTL_ANSWER_MS, &s->offered));
-	peer_set_phase(s->control, PH_OPEN);
-	return check_offer(s);
-}
-
-static struct err *ask_consent(struct session *s)
-{
-	AUTO_MEM char *last4 = s->offered->last_four[0] != '\0' ?
-		words(WORD_LAST4, "digits", s->offered->last_four, NULL) : xstrdup("");
-	AUTO_MEM char *prompt = words(WORD_CONSENT_ASK, NULL);
-	struct bytes line;
-
-	session_say(s, words(WORD_WHO, "name", s->offered->name, "last4", last4, NULL));
-	session_say(s, words(WORD_WHAT, NULL));
-	for (size_t i = 0; i < s->offer->n_purposes; i++)
-		session_say(s, words(WORD_WHAT_LINE, "purpose", ctl_purpose_name(s->offer->purposes[i].purpose), "use",
-				       use_of(s->offer->purposes[i].purpose), NULL));
-	session_event(s, "offer", json_pack("{s:s, s:s}", "name", s->offered->name, "last_four",
-					  s->offered->last_four));
-	if (s->o.yes)
-		return NULL;
-	TRY(session_ask(s, prompt, false, &line));
-	if (line.len == 3 && memcmp(line.data, "yes", 3) == 0)
-		return NULL;
-	return err_new(&CTL_ERR_CANCELLED, "there was no consent");
-}
+/* --- the order --- */
 
 /* Everything up to the commit. */
 static struct err *until_commit(struct session *s)
 {
 	session_say(s, words(WORD_READING, NULL));
 	TRY(session_open_card(s));
-	session_say(s, words(WORD_CARD_READ, "reader", s->facts->reader, "label", s->facts->label, NULL));
-	session_event(s, "card", json_pack("{s:s, s:s}", "reader", s->facts->reader, "label", s->facts->label));
-	TRY(open_session(s));
+	/* Not the card's label, in which some cards have the holder's whole number. */
+	session_say(s, words(WORD_CARD_READ, "reader", s->facts->reader, NULL));
+	session_event(s, "card", json_pack("{s:s, s:s}", "reader", s->facts->reader, "type", s->facts->card_type));
+	TRY(session_check_pin_state(s));
 	TRY(session_watch_card(s));
-	TRY(ask_consent(s));
+	TRY(session_open(s));
+	TRY(session_consent(s));
 	TRY(session_invite(s));
 	TRY(session_await_device(s));
 	if (s->operation == COMMON__OPERATION__ENROLL)
@@ -189,15 +77,71 @@ static void cancel(struct session *s, const struct err *why)
 		return;
 	tell.request_id = s->offered->request_id;
 	tell.reason = (char *)err_get_kind(why)->name;
-	err_free(peer_call(s->control, MSG_SESSION_CANCEL, &tell, MSG_DONE, CTL_ANSWER_MS, &done));
+	err_free(peer_call(s->control, MSG_SESSION_CANCEL, &tell, MSG_DONE, CANCEL_MS, &done));
+}
+
+/* The last screen stays until somebody has read it, then goes too. */
+static void leave_screen(struct session *s)
+{
+	AUTO_MEM char *prompt = words(WORD_ENDING, NULL);
+	struct bytes line;
+
+	if (s->ctl->json || !term_is_screen(s->term) || !term_is_typed(s->term))
+		return;
+	session_lose(s);
+	peer_free(take(s->stream));
+	err_free(session_ask(s, s->term, prompt, false, &line));
+	term_clear(s->term);
+}
+
+static struct err *whole(struct session *s)
+{
+	struct err *e = until_commit(s);
+
+	/* What stood on the screen is the person's alone. */
+	term_unprompt(s->term);
+	term_clear(s->term);
+	if (!e)
+		session_say(s, words(WORD_TAKE_CARD, NULL));
+	if (!e)
+		e = session_follow(s);
+	if (e) {
+		cancel(s, e);
+		if (err_is(e, &CTL_ERR_CANCELLED))
+			session_say(s, words(WORD_CANCELLED, NULL));
+		return e;
+	}
+	leave_screen(s);
+	return NULL;
+}
+
+/* --- beginning and end --- */
+
+/* Signals become an orderly end, so that the screen is cleared and the terminal is as before. */
+static struct err *catch_signals(struct session *s)
+{
+	static const int numbers[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH };
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		(void)sigaddset(&set, numbers[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0)
+		return err_errno(errno, "signalfd");
+	return NULL;
 }
 
 static void session_end(struct session *s)
 {
 	session_unwatch_card(s);
 	session_close_card(s);
+	peer_free(s->stream);
+	if (s->pin_input != s->term)
+		term_free(s->pin_input);
 	term_free(s->term);
-	secret_free(s->seed);
+	secret_free(s->invitation);
 	msg_free(s->signature);
 	msg_free(s->stated);
 	statement_free(s->statement);
@@ -209,84 +153,79 @@ static void session_end(struct session *s)
 	fd_cleanup(&s->signal_fd);
 }
 
-/* Signals become an orderly end, so that the screen is cleared and the terminal is as before. */
-static struct err *catch_signals(struct session *s)
+static struct err *check_fd(const char *name, int64_t fd)
 {
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signal_fd < 0)
-		return err_new(&ERR_SYSTEM, "no signalfd");
+	if (fd >= 0 && (fd <= STDERR_FILENO || fcntl((int)fd, F_GETFD) < 0))
+		return ctl_usage("--%s wants the number of an open descriptor above 2", name);
+	/* At a terminal we ask without an echo; this would have one. */
+	if (fd >= 0 && isatty((int)fd))
+		return ctl_usage("--%s is for pipes and files, not for a terminal", name);
 	return NULL;
 }
 
-static struct err *whole(struct session *s)
+static struct err *check_options(const struct session *s)
 {
-	AUTO_MEM char *path = proc_config_path("deployment.conf");
-	struct err *e;
+	const struct session_options *o = &s->o;
+	bool draws = term_is_screen(s->term) && !s->ctl->json;
 
-	TRY(catch_signals(s));
-	TRY(deployment_load(path, &s->deployment));
-	e = until_commit(s);
-	/* What stood on the screen is the person's alone. */
-	term_clear(s->term);
-	if (e) {
-		cancel(s, e);
-		return e;
-	}
-	session_say(s, words(WORD_TAKE_CARD, NULL));
-	return session_follow(s);
+	TRY(check_fd("pin-fd", o->pin_fd));
+	TRY(check_fd("uri-fd", o->uri_fd));
+	TRY(ctl_check_text("--reader", o->reader, 256));
+	TRY(ctl_check_text("--uri", o->uri, 1024));
+	TRY(ctl_check_text("--label", o->label, 64));
+	if (o->time_limit_s > TIME_LIMIT_MAX_S)
+		return ctl_usage("--time-limit is at most %d seconds: no session lasts longer", TIME_LIMIT_MAX_S);
+	if (s->operation == COMMON__OPERATION__ENROLL && !draws && !o->show_uri && o->uri_fd < 0)
+		return ctl_usage("no QR code can be drawn here: give --show-uri or --uri-fd");
+	return NULL;
 }
 
-/* The last screen stays until somebody has read it, then goes too. */
-static void leave_screen(struct session *s)
+static struct err *begin(struct session *s)
 {
-	AUTO_MEM char *prompt = words(WORD_ENDING, NULL);
-	struct bytes line;
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
 
-	if (s->ctl->json || !term_is_screen(s->term) || !isatty(STDIN_FILENO) || !s->control)
-		return;
-	err_free(session_ask(s, prompt, false, &line));
-	term_unprompt(s->term);
-	term_clear(s->term);
+	TRY(check_options(s));
+	TRY(deployment_load(path, &s->deployment));
+	if (s->o.pin_fd >= 0)
+		s->pin_input = term_new((int)s->o.pin_fd, true);
+	TRY(catch_signals(s));
+	term_begin(s->term);
+	return NULL;
 }
 
 static struct err *run(struct ctl *c, Common__Operation operation, const struct session_options *o)
 {
-	struct session s = { .ctl = c, .o = *o, .operation = operation, .signal_fd = -1 };
+	struct session s = { .ctl = c, .o = *o, .operation = operation, .signal_fd = -1, .ends_ms = INT64_MAX };
 	struct err *e;
 
-	s.term = term_new(c->plain);
-	s.ends_ms = clock_boot_ms() + SESSION_MS;
-	e = whole(&s);
+	s.term = s.pin_input = term_new(STDIN_FILENO, c->plain);
+	e = begin(&s);
 	if (!e)
-		leave_screen(&s);
+		e = whole(&s);
 	session_end(&s);
 	return e;
 }
+
+/* --- the commands --- */
+
+#define COMMON_OPTIONS(o)                                                                                              \
+	{ "reader", OPTION_TEXT, &(o).reader }, { "uri", OPTION_TEXT, &(o).uri },                                      \
+		{ "purposes", OPTION_TEXT, &(o).purposes }, { "wait-card", OPTION_NUMBER, &(o).wait_card_s },          \
+		{ "yes", OPTION_FLAG, &(o).yes }, { "pin-fd", OPTION_NUMBER, &(o).pin_fd },                            \
+		{ "last-try", OPTION_FLAG, &(o).last_try }, { "no-wait", OPTION_FLAG, &(o).no_wait },                  \
+		{ "wait", OPTION_NUMBER, &(o).wait_s }, { "time-limit", OPTION_NUMBER, &(o).time_limit_s },            \
+	{                                                                                                              \
+		NULL, OPTION_FLAG, NULL                                                                                \
+	}
 
 struct err *cmd_provision(struct ctl *c, int argc, char **argv)
 {
 	struct session_options o = { .pin_fd = -1, .uri_fd = -1, .wait_s = 60 };
 	const struct option_row rows[] = {
-		{ "reader", OPTION_TEXT, &o.reader },
-		{ "uri", OPTION_TEXT, &o.uri },
-		{ "purposes", OPTION_TEXT, &o.purposes },
 		{ "label", OPTION_TEXT, &o.label },
-		{ "wait-card", OPTION_NUMBER, &o.wait_card_s },
-		{ "yes", OPTION_FLAG, &o.yes },
-		{ "pin-fd", OPTION_NUMBER, &o.pin_fd },
-		{ "last-try", OPTION_FLAG, &o.last_try },
 		{ "show-uri", OPTION_FLAG, &o.show_uri },
 		{ "uri-fd", OPTION_NUMBER, &o.uri_fd },
-		{ "no-wait", OPTION_FLAG, &o.no_wait },
-		{ "wait", OPTION_NUMBER, &o.wait_s },
-		{ NULL, OPTION_FLAG, NULL },
+		COMMON_OPTIONS(o),
 	};
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
@@ -298,21 +237,13 @@ struct err *cmd_issue(struct ctl *c, int argc, char **argv)
 	struct session_options o = { .pin_fd = -1, .uri_fd = -1, .wait_s = 60 };
 	const struct option_row rows[] = {
 		{ "device", OPTION_TEXT, &o.device },
-		{ "reader", OPTION_TEXT, &o.reader },
-		{ "uri", OPTION_TEXT, &o.uri },
-		{ "purposes", OPTION_TEXT, &o.purposes },
 		{ "replace", OPTION_FLAG, &o.replace },
-		{ "wait-card", OPTION_NUMBER, &o.wait_card_s },
-		{ "yes", OPTION_FLAG, &o.yes },
-		{ "pin-fd", OPTION_NUMBER, &o.pin_fd },
-		{ "last-try", OPTION_FLAG, &o.last_try },
-		{ "no-wait", OPTION_FLAG, &o.no_wait },
-		{ "wait", OPTION_NUMBER, &o.wait_s },
-		{ NULL, OPTION_FLAG, NULL },
+		COMMON_OPTIONS(o),
 	};
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
 	if (!o.device)
 		return ctl_usage("issue needs --device; derivctl device list shows them");
+	TRY(ctl_check_id(o.device));
 	return run(c, COMMON__OPERATION__ISSUE, &o);
 }

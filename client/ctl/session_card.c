@@ -1,75 +1,131 @@
 /* session_card.c: the card's part of a session. */
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/io.h"
+#include "base/text.h"
 #include "client/ctl/session.h"
-#include "evidence/cert.h"
 
-/* Longer than derivd-card's own hard timers, which end it first. */
-#define CARD_MS (120 * 1000)
 #define PIN_MAX 64
+#define CLOSE_MS 10000
+/* Each try costs a worker that asks PC/SC; once a second is what a person does not notice. */
+#define RETRY_MS 1000
+
+/* --- opening --- */
 
 static struct err *open_once(struct session *s)
 {
 	Card__Open ask = CARD__OPEN__INIT;
-	AUTO(peer) struct peer *card = NULL;
-	AUTO_MSG Card__Facts *facts = NULL;
+	struct peer_message answer;
+	Card__Facts *facts = NULL;
 
+	session_close_card(s);
 	ask.reader = (char *)(s->reader ? s->reader : s->o.reader ? s->o.reader : "");
 	ask.uri = (char *)(s->o.uri ? s->o.uri : "");
-	TRY(ctl_card(&card));
-	TRY(peer_call(card, MSG_CARD_OPEN, &ask, MSG_CARD_FACTS, CARD_MS, &facts));
-	peer_set_phase(card, PH_OPEN);
+	TRY(ctl_card(&s->card));
+	TRY(session_call_card(s, MSG_CARD_OPEN, &ask, &answer));
+	TRY(peer_settle(&answer, MSG_CARD_FACTS, &facts));
+	peer_set_phase(s->card, PH_OPEN);
 	msg_free(s->facts);
-	peer_free(s->card);
-	s->facts = take(facts);
-	s->card = take(card);
+	s->facts = facts;
 	return NULL;
 }
 
-/* Could a person mend it within seconds by plugging or inserting something? */
-static bool worth_waiting(const struct err *e)
+/* What a person is to do about it; WORD_COUNT: nothing that takes seconds. */
+static enum word wanted_by(const struct err *e)
 {
-	return err_is(e, &ERR_CARD_NONE) || err_is(e, &ERR_READER_NONE) || err_is(e, &ERR_CARD_MUTE);
+	if (err_is(e, &ERR_READER_NONE))
+		return WORD_PLUG_READER;
+	if (err_is(e, &ERR_CARD_MUTE))
+		return WORD_TURN_CARD;
+	return err_is(e, &ERR_CARD_NONE) ? WORD_INSERT_CARD : WORD_COUNT;
+}
+
+static struct err *open_within(struct session *s, int64_t patience_ms)
+{
+	int64_t until = clock_boot_ms() + patience_ms;
+	enum word said = WORD_COUNT;
+
+	for (;;) {
+		struct err *e = open_once(s);
+		enum word want = wanted_by(e);
+
+		if (!e)
+			return NULL;
+		session_close_card(s);
+		if (want == WORD_COUNT || clock_boot_ms() >= until)
+			return e;
+		if (want != said) {
+			session_say(s, words(want, NULL));
+			session_event(s, "card-needed", json_pack("{s:s}", "kind", err_get_kind(e)->name));
+		}
+		said = want;
+		err_free(e);
+		TRY(session_pause(s, RETRY_MS));
+	}
 }
 
 struct err *session_open_card(struct session *s)
 {
-	int64_t until = clock_boot_ms() + s->o.wait_card_s * 1000;
-	bool asked = false;
-
-	for (;;) {
-		struct err *e = open_once(s);
-
-		if (!e)
-			break;
-		if (!worth_waiting(e) || clock_boot_ms() >= until)
-			return e;
-		err_free(e);
-		if (!asked)
-			session_say(s, words(WORD_INSERT_CARD, NULL));
-		asked = true;
-		/* Each try costs a worker that asks PC/SC; once a second is what a person does not notice. */
-		(void)poll(NULL, 0, 1000);
-	}
-	if (!s->reader)
-		s->reader = xstrdup(s->facts->reader);
+	TRY(open_within(s, s->o.wait_card_s * 1000));
+	s->reader = xstrdup(s->facts->reader);
 	return NULL;
 }
+
+struct err *session_check_pin_state(const struct session *s)
+{
+	switch (s->facts->pin) {
+	case CARD__PIN_STATE__PIN_LOCKED:
+		return err_new(&ERR_PIN_LOCKED, "the PIN of this card is locked");
+	case CARD__PIN_STATE__PIN_UNSET:
+		return err_new(&ERR_PIN_EXPIRED, "the PIN of this card was never set");
+	case CARD__PIN_STATE__PIN_FINAL:
+		if (!s->o.last_try)
+			return err_new(&ERR_PIN_FINAL, "one try is left for the PIN of this card");
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* The same card as at the start, whatever happened to it meanwhile. */
+struct err *session_reopen_card(struct session *s)
+{
+	uint8_t hash[SHA256_LEN];
+
+	TRY(open_within(s, SESSION_ANSWER_MS));
+	for (size_t i = 0; i < s->facts->n_certificates; i++) {
+		sha256(pb_bytes(s->facts->certificates[i]->der), hash);
+		if (memcmp(hash, s->offer->certs[0], SHA256_LEN) == 0)
+			return session_check_pin_state(s);
+	}
+	return err_new(&ERR_CARD_CHANGED, "the card in the reader is not the one that was read");
+}
+
+void session_close_card(struct session *s)
+{
+	Card__Close ask = CARD__CLOSE__INIT;
+	AUTO_MSG void *done = NULL;
+
+	/* The worker resets the card also when the connection just ends; asking tells when that has been done. */
+	if (s->card)
+		err_free(peer_call(s->card, MSG_CARD_CLOSE, &ask, MSG_DONE, CLOSE_MS, &done));
+	peer_free(take(s->card));
+}
+
+/* --- watching --- */
 
 struct err *session_watch_card(struct session *s)
 {
 	Card__WatchReaders ask = CARD__WATCH_READERS__INIT;
+	uint32_t serial;
 
-	if (s->reader[0] == '\0')
-		return NULL; /* a token without a reader */
+	if (s->reader[0] == '\0' || s->watch)
+		return NULL;
+	s->watched = false;
 	TRY(ctl_card(&s->watch));
-	return peer_send(s->watch, MSG_CARD_WATCH_READERS, 1, &ask);
+	return peer_ask(s->watch, MSG_CARD_WATCH_READERS, &ask, &serial);
 }
 
 void session_unwatch_card(struct session *s)
@@ -77,29 +133,17 @@ void session_unwatch_card(struct session *s)
 	peer_free(take(s->watch));
 }
 
-struct err *session_check_card(struct session *s)
+static struct err *check_list(struct session *s, const Card__ReaderList *list)
 {
-	struct peer_message m = { 0 };
 	bool known = false, present = false;
-	struct err *e = peer_recv(s->watch, 0, &m);
-	const Card__ReaderList *list = m.body;
 
-	if (e) {
-		/* The watching worker ended: without it we only notice later that the card is gone. */
-		session_unwatch_card(s);
-		err_free(e);
-		return NULL;
-	}
-	if (m.msg->number != MSG_CARD_READER_LIST) {
-		msg_free(m.body);
-		return NULL;
-	}
+	if (list->trouble[0] != '\0')
+		return err_new(&ERR_PCSC_GONE, "the PC/SC service has gone");
 	for (size_t i = 0; i < list->n_readers; i++)
 		if (strcmp(list->readers[i]->name, s->reader) == 0) {
 			known = true;
 			present = list->readers[i]->state != CARD__READER_STATE__EMPTY;
 		}
-	msg_free(m.body);
 	s->watched = s->watched || known;
 	/* A token that PC/SC never knew (a software token) cannot leave it. */
 	if (present || !s->watched)
@@ -107,91 +151,96 @@ struct err *session_check_card(struct session *s)
 	return err_new(&ERR_CARD_REMOVED, "the card left the reader %s", s->reader);
 }
 
-void session_close_card(struct session *s)
+struct err *session_check_card(struct session *s)
 {
-	Card__Close ask = CARD__CLOSE__INIT;
+	struct peer_message m = { 0 };
+	struct err *e = peer_recv(s->watch, 0, &m);
 
-	if (s->card) {
-		AUTO_MSG void *done = NULL;
-
-		err_free(peer_call(s->card, MSG_CARD_CLOSE, &ask, MSG_DONE, CARD_MS, &done));
+	if (e) {
+		/* The watching worker ended: without it we only notice later that the card is gone. */
+		session_unwatch_card(s);
+		err_free(e);
+		return NULL;
 	}
-	peer_free(take(s->card));
+	if (m.msg->number == MSG_CARD_READER_LIST)
+		e = check_list(s, m.body);
+	msg_free(m.body);
+	return e;
 }
+
+/* --- PIN --- */
 
 static char *tries_words(const struct session *s)
 {
 	char number[16];
 
-	switch (s->facts->pin) {
-	case CARD__PIN_STATE__PIN_FINAL:
+	if (s->facts->pin == CARD__PIN_STATE__PIN_FINAL)
 		return words(WORD_PIN_LAST, NULL);
-	case CARD__PIN_STATE__PIN_LOW:
-		if (s->facts->tries_left == 0)
-			return words(WORD_PIN_LOW, NULL);
-		break;
-	default:
-		if (s->facts->tries_left == 0)
-			return xstrdup("");
+	if (s->facts->tries_left > 0) {
+		(void)snprintf(number, sizeof(number), "%u", s->facts->tries_left);
+		return words(WORD_PIN_TRIES, "tries", number, NULL);
 	}
-	(void)snprintf(number, sizeof(number), "%u", s->facts->tries_left);
-	return words(WORD_PIN_TRIES, "tries", number, NULL);
+	return s->facts->pin == CARD__PIN_STATE__PIN_LOW ? words(WORD_PIN_LOW, NULL) : xstrdup("");
 }
 
-static struct err *pin_from_fd(int fd, struct secret *pin)
-{
-	uint8_t c;
-	ssize_t n;
-
-	for (;;) {
-		n = read(fd, &c, 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(errno, "cannot read the PIN from descriptor %d", fd);
-		if (n == 0 || c == '\n')
-			break;
-		TRY(err_as(&ERR_PIN_FORMAT, secret_add(pin, BYTES(&c, 1)), "the PIN is too long"));
-	}
-	wipe(&c, 1);
-	return NULL;
-}
-
-/* The PIN, from wherever it comes; an empty line stops the session. refused: the last PIN was wrong. */
+/* The PIN, from wherever it comes; an empty line stops the session. refused: why the last one was of no use, or NULL. */
 static struct err *ask_pin(struct session *s, const struct err *refused, struct secret *pin)
 {
 	AUTO_MEM char *tries = tries_words(s);
 	AUTO_MEM char *prompt = NULL;
 	struct bytes line;
 
-	if (s->facts->pin == CARD__PIN_STATE__PIN_NONE)
+	if (refused && s->facts->pin_pad)
+		session_say(s, words(WORD_PIN_PAD_AGAIN, "text", err_get_text(refused), "tries", tries, NULL));
+	else if (s->facts->pin_pad)
+		session_say(s, words(WORD_PIN_PAD, "tries", tries, NULL));
+	session_event(s, "pin-needed",
+		json_pack("{s:i, s:b}", "tries_left", (int)s->facts->tries_left, "pad", (int)s->facts->pin_pad));
+	if (s->facts->pin_pad)
 		return NULL;
-	if (s->facts->pin_pad) {
-		session_say(s, words(WORD_PIN_PAD, NULL));
-		return NULL;
-	}
-	if (s->o.pin_fd >= 0)
-		return pin_from_fd((int)s->o.pin_fd, pin);
 	if (refused)
-		prompt = words(WORD_PIN_AGAIN, "text", err_get_text(refused), "remedy",
-			kind_remedy(err_get_kind(refused)), "tries", tries, NULL);
+		prompt = words(WORD_PIN_AGAIN, "text", err_get_text(refused), "tries", tries, NULL);
 	else
 		prompt = words(WORD_PIN_ASK, "tries", tries, NULL);
-	session_event(s, "pin-needed", json_pack("{s:i}", "tries_left", (int)s->facts->tries_left));
-	TRY(session_ask(s, prompt, true, &line));
+	TRY(session_ask(s, s->pin_input, s->o.pin_fd < 0 ? prompt : "", true, &line));
 	if (line.len == 0)
 		return err_new(&CTL_ERR_CANCELLED, "no PIN was typed");
 	return err_as(&ERR_PIN_FORMAT, secret_add(pin, line), "the PIN is too long");
 }
 
-/* The card's PIN state as Open found it: refuse before anybody types. */
-static struct err *check_pin_state(const struct session *s)
+/* --- signing --- */
+
+/* What derivd-card says of the tries that are left goes into the facts, for the next prompt. */
+static void note_tries(struct session *s, const Common__Error *e)
 {
-	if (s->facts->pin == CARD__PIN_STATE__PIN_LOCKED)
-		return err_new(&ERR_PIN_LOCKED, "the PIN of this card is locked");
-	if (s->facts->pin == CARD__PIN_STATE__PIN_FINAL && !s->o.last_try)
-		return err_new(&ERR_PIN_FINAL, "one try is left for the PIN of this card");
-	return NULL;
+	uint64_t tries = 0;
+
+	s->facts->pin = CARD__PIN_STATE__PIN_LOW;
+	s->facts->tries_left = 0;
+	for (size_t i = 0; i < e->n_reasons; i++) {
+		AUTO(err) struct err *no = NULL;
+
+		if (strcmp(e->reasons[i]->subject, "tries left") != 0)
+			continue;
+		no = text_parse_u64(e->reasons[i]->text, UINT32_MAX, &tries);
+		if (!no)
+			s->facts->tries_left = (uint32_t)tries;
+	}
+	if (tries == 1)
+		s->facts->pin = CARD__PIN_STATE__PIN_FINAL;
+}
+
+static struct err *settle_signature(struct session *s, struct peer_message *take_answer)
+{
+	const Common__Error *e = take_answer->body;
+	struct err *refused;
+
+	if (take_answer->msg->number != MSG_ERROR || strcmp(e->kind, ERR_PIN_WRONG.name) != 0)
+		return peer_settle(take_answer, MSG_CARD_SIGNATURE, &s->signature);
+	note_tries(s, e);
+	refused = err_new(&ERR_PIN_WRONG, "%s", e->text);
+	msg_free(take(take_answer->body));
+	return refused;
 }
 
 static struct err *sign_once(struct session *s, const struct secret *pin)
@@ -201,7 +250,7 @@ static struct err *sign_once(struct session *s, const struct secret *pin)
 	Card__Consent consent = CARD__CONSENT__INIT;
 	Card__Consent *consents[] = { &consent };
 	AUTO_MSG Control__SessionNonce *nonce = NULL;
-	struct err *e;
+	struct peer_message answer;
 
 	prepare.request_id = s->offered->request_id;
 	TRY(session_call(s, MSG_SESSION_PREPARE, &prepare, MSG_SESSION_NONCE, &nonce));
@@ -221,46 +270,48 @@ static struct err *sign_once(struct session *s, const struct secret *pin)
 	}
 	session_say(s, words(WORD_SIGNING, NULL));
 	session_event(s, "signing", NULL);
-	e = peer_call(s->card, MSG_CARD_SIGN, &sign, MSG_CARD_SIGNATURE, CARD_MS, &s->signature);
-	if (e && err_is(e, &ERR_GONE))
-		return err_as(&ERR_MODULE_HUNG, e, "the program that talks to the card ended");
-	return e;
+	TRY(session_call_card(s, MSG_CARD_SIGN, &sign, &answer));
+	return settle_signature(s, &answer);
 }
 
-/* After a wrong PIN the card was reset: it has to be the same card that we go on with. */
-static struct err *reopen(struct session *s)
+/* Can the person do better at once? Without the session having ended, and not with a PIN that stands fixed. */
+static bool worth_asking_again(const struct session *s, const struct err *e)
 {
-	uint8_t hash[SHA256_LEN];
+	if (s->o.pin_fd >= 0)
+		return false;
+	return err_is(e, &ERR_PIN_WRONG) || err_is(e, &ERR_PIN_FORMAT) || err_is(e, &ERR_MODULE_HUNG);
+}
 
-	peer_free(take(s->card));
-	TRY(session_open_card(s));
-	for (size_t i = 0; i < s->facts->n_certificates; i++) {
-		sha256(pb_bytes(s->facts->certificates[i]->der), hash);
-		if (memcmp(hash, s->offer->certs[0], SHA256_LEN) == 0)
-			return check_pin_state(s);
-	}
-	return err_new(&ERR_CARD_CHANGED, "the card in the reader is not the one that was read");
+static struct err *try_to_sign(struct session *s, const struct err *refused)
+{
+	AUTO(secret) struct secret *pin = secret_new(PIN_MAX);
+
+	if (s->facts->pin != CARD__PIN_STATE__PIN_NONE)
+		TRY(ask_pin(s, refused, pin));
+	term_unprompt(s->pin_input);
+	return sign_once(s, pin);
 }
 
 struct err *session_sign(struct session *s)
 {
 	AUTO(err) struct err *refused = NULL;
 
-	TRY(check_pin_state(s));
+	TRY(session_check_pin_state(s));
 	for (;;) {
-		AUTO(secret) struct secret *pin = secret_new(PIN_MAX);
-		struct err *e;
+		struct err *e = try_to_sign(s, refused);
 
-		TRY(ask_pin(s, refused, pin));
-		e = sign_once(s, pin);
-		term_unprompt(s->term);
+		term_unprompt(s->pin_input);
 		if (!e)
 			return NULL;
 		session_event(s, "sign-refused", json_pack("{s:s}", "kind", err_get_kind(e)->name));
-		if (!err_is(e, &ERR_PIN_WRONG) || s->o.pin_fd >= 0 || s->facts->pin_pad || s->ctl->json)
+		if (!worth_asking_again(s, e))
 			return e;
 		err_free(refused);
 		refused = e;
-		TRY(reopen(s));
+		/* After a wrong PIN the worker still holds the card, and remembers that PIN so as never to send it again. */
+		if (err_is(e, &ERR_MODULE_HUNG))
+			TRY(session_reopen_card(s));
+		else
+			TRY(err_wrap(session_check_pin_state(s), "%s", err_get_text(e)));
 	}
 }

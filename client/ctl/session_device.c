@@ -1,5 +1,6 @@
 /* session_device.c: the device's part of a session: invitation, statement, digits. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,59 +10,109 @@
 #include "client/ctl/qr.h"
 #include "client/ctl/session.h"
 
-#define INVITATION_S 600
 #define DIGIT_TRIES 3
+/* Lines above and below the code. */
+#define CODE_LINES 4
+#define OPENED_MS (60 * 1000)
 
-static struct err *make_invitation(struct session *s)
-{
-	AUTO(pkey) EVP_PKEY *key = NULL;
+/* --- the invitation --- */
 
-	s->seed = secret_new(32);
-	clock_random(secret_room(s->seed), 32);
-	secret_set_len(s->seed, 32);
-	TRY(sig_from_seed(secret_bytes(s->seed), &key));
-	sig_raw_public(key, s->invitation_public);
-	return NULL;
-}
-
-static char *invitation_text(const struct session *s)
+static struct secret *invitation_text(const struct session *s, const struct secret *seed)
 {
 	const struct deployment *d = s->deployment;
 	struct invitation_uri u = { .host = d->host, .port = d->port, .n_pins = d->n_pins };
+	struct secret *secret = secret_new(INVITATION_URI_MAX + 1);
 	char *text;
 
 	memcpy(u.deployment, d->id, sizeof(u.deployment));
-	memcpy(u.seed, secret_bytes(s->seed).data, sizeof(u.seed));
+	memcpy(u.seed, secret_bytes(seed).data, sizeof(u.seed));
 	sha256(BYTES(d->delivery_public, ED25519_PUBLIC_LEN), u.delivery_hash);
 	memcpy(u.pins, d->pins, sizeof(u.pins));
 	text = invitation_uri_text(&u);
+	err_free(secret_add(secret, BYTES(text, strlen(text) + 1)));
 	wipe(u.seed, sizeof(u.seed));
-	return text;
+	wipe(text, strlen(text));
+	free(text);
+	return secret;
 }
 
-static struct err *show_code(struct session *s, const char *uri)
+static struct err *make_invitation(struct session *s)
+{
+	AUTO(secret) struct secret *seed = secret_new(ED25519_SEED_LEN);
+	AUTO(pkey) EVP_PKEY *key = NULL;
+
+	clock_random(secret_room(seed), ED25519_SEED_LEN);
+	secret_set_len(seed, ED25519_SEED_LEN);
+	TRY(sig_from_seed(secret_bytes(seed), &key));
+	sig_raw_public(key, s->invitation_public);
+	s->invitation = invitation_text(s, seed);
+	if (secret_bytes(s->invitation).len == 0)
+		return err_new(&ERR_LIMIT, "host and pins of deployment.conf are too long for an invitation");
+	return NULL;
+}
+
+static const char *invitation(const struct session *s)
+{
+	return (const char *)secret_bytes(s->invitation).data;
+}
+
+/* Whoever reads the descriptor gets the whole line and then its end. */
+static struct err *write_invitation(struct session *s)
+{
+	AUTO_FD int fd = (int)s->o.uri_fd;
+	struct bytes text = secret_bytes(s->invitation);
+
+	TRY(err_wrap(io_write_full(fd, BYTES(text.data, text.len - 1)), "--uri-fd"));
+	return err_wrap(io_write_full(fd, BYTES("\n", 1)), "--uri-fd");
+}
+
+static void draw_code(struct session *s)
 {
 	AUTO(buf) struct buf *lines = NULL;
+	AUTO(err) struct err *small = NULL;
+	AUTO_MEM char *minutes = xasprintf("%d", SESSION_INVITATION_S / 60);
+	int rows, columns;
 
-	if (s->o.uri_fd >= 0) {
-		AUTO_MEM char *line = xasprintf("%s\n", uri);
-		struct err *e = io_write_full((int)s->o.uri_fd, BYTES(line, strlen(line)));
-
-		wipe(line, strlen(line));
-		TRY(err_wrap(e, "cannot write the invitation to descriptor %d", (int)s->o.uri_fd));
+	if (s->ctl->json || !term_is_screen(s->term))
+		return;
+	term_get_size(s->term, &rows, &columns);
+	small = qr_render(invitation(s), rows - CODE_LINES, columns, &lines);
+	term_clear(s->term);
+	if (small) {
+		/* The code comes by itself once there is room. */
+		session_say(s, words(WORD_SMALL, "text", err_get_text(small), NULL));
+		return;
 	}
-	if (s->o.show_uri) {
-		session_say(s, words(WORD_URI, "uri", uri, NULL));
-		session_event(s, "invitation", json_pack("{s:s}", "uri", uri));
-	}
-	if (s->ctl->json || !term_is_screen(s->term)) {
-		session_say(s, words(WORD_SCAN_PLAIN, "minutes", "10", NULL));
-		return NULL;
-	}
-	TRY(qr_render(uri, term_get_columns(s->term), &lines));
-	session_say(s, words(WORD_SCAN, "minutes", "10", NULL));
+	session_say(s, words(WORD_SCAN, "minutes", minutes, NULL));
 	term_print(s->term, buf_str(lines));
-	buf_clear(lines);
+}
+
+static struct err *show_invitation(struct session *s)
+{
+	AUTO_MEM char *minutes = xasprintf("%d", SESSION_INVITATION_S / 60);
+
+	if (s->o.uri_fd >= 0)
+		TRY(write_invitation(s));
+	session_event(s, "invited", NULL);
+	if (!term_is_screen(s->term))
+		session_say(s, words(WORD_SCAN_PLAIN, "minutes", minutes, NULL));
+	if (s->o.show_uri) {
+		session_say(s, words(WORD_URI, "uri", invitation(s), NULL));
+		session_event(s, "invitation", json_pack("{s:s}", "uri", invitation(s)));
+	} else {
+		draw_code(s);
+	}
+	return NULL;
+}
+
+/* op = issue: the offer goes to the device, which is connected. */
+static struct err *ask_device(struct session *s, Control__SessionInvite *ask)
+{
+	AUTO_MSG Common__Done *done = NULL;
+
+	TRY(session_call(s, MSG_SESSION_INVITE, ask, MSG_DONE, &done));
+	session_say(s, words(WORD_DEVICE_ASK, NULL));
+	session_event(s, "device-asked", NULL);
 	return NULL;
 }
 
@@ -69,64 +120,78 @@ struct err *session_invite(struct session *s)
 {
 	Control__SessionInvite ask = CONTROL__SESSION_INVITE__INIT;
 	AUTO_MSG Common__Done *done = NULL;
-	AUTO_MEM char *uri = NULL;
-	struct err *e;
 
 	ask.request_id = s->offered->request_id;
-	ask.lifetime_s = INVITATION_S;
-	if (s->operation == COMMON__OPERATION__ISSUE) {
-		TRY(session_call(s, MSG_SESSION_INVITE, &ask, MSG_DONE, &done));
-		session_say(s, words(WORD_DEVICE_ASK, NULL));
-		session_event(s, "device-asked", NULL);
-		return NULL;
-	}
+	ask.lifetime_s = SESSION_INVITATION_S;
+	if (s->operation == COMMON__OPERATION__ISSUE)
+		return ask_device(s, &ask);
 	TRY(make_invitation(s));
 	ask.invitation_public = pb_lend(BYTES(s->invitation_public, ED25519_PUBLIC_LEN));
 	/* Committed before it is shown. */
 	TRY(session_call(s, MSG_SESSION_INVITE, &ask, MSG_DONE, &done));
-	uri = invitation_text(s);
-	session_event(s, "invited", NULL);
-	e = show_code(s, uri);
-	wipe(uri, strlen(uri));
-	return e;
+	s->invitation_ends_ms = clock_boot_ms() + SESSION_INVITATION_S * 1000;
+	return show_invitation(s);
 }
 
-/* The gateway said whose handshake it was: the statement has to name the same key. */
+/* --- the statement --- */
+
+static struct err *wait_for_device(struct session *s)
+{
+	struct wait w = {
+		.push = MSG_SESSION_STATEMENT,
+		.size = s->invitation && !s->o.show_uri,
+		.limit_ms = s->o.time_limit_s ? s->o.time_limit_s * 1000 : SESSION_DEVICE_MS,
+		.cap_ms = s->invitation_ends_ms,
+	};
+
+	/* A key press extends the time; what is typed means nothing here. */
+	if (!s->ctl->json && term_is_typed(s->term)) {
+		term_listen(s->term);
+		w.typing = s->term;
+	}
+	for (;;) {
+		TRY(session_wait(s, &w));
+		if (w.came == CAME_PUSH)
+			break;
+		if (w.came == CAME_TIME)
+			return session_too_late();
+		draw_code(s);
+	}
+	s->stated = w.message.body;
+	return NULL;
+}
+
+/* The gateway said whose handshake it was: the statement has to name the same key, and for op = issue that of the device asked. */
 static struct err *check_identity(const struct session *s)
 {
+	bool enroll = s->operation == COMMON__OPERATION__ENROLL;
 	uint8_t id[SHA256_LEN];
 
 	statement_device_id(s->statement, id);
 	if (!bytes_eq(pb_bytes(s->stated->identity_hash), BYTES(id, sizeof(id))))
 		return err_new(&ERR_STATEMENT_BAD, "the device that connected is not the one that the statement names");
+	if (!enroll && memcmp(id, s->device, sizeof(id)) != 0)
+		return err_new(&ERR_STATEMENT_BAD, "another device answered than the one that was asked");
+	/* A device that was enrolled long ago may know the gateway by an older name. */
+	if (enroll && strcmp(s->statement->host, s->deployment->host) != 0)
+		return err_new(&ERR_STATEMENT_BAD, "the device connected to another host than the code names");
 	return NULL;
 }
 
 struct err *session_await_device(struct session *s)
 {
-	struct peer_message m = { 0 };
-	struct bytes invitation = BYTES(NULL, 0);
+	struct bytes invited = BYTES(NULL, 0);
+	struct err *e;
 
 	if (s->operation == COMMON__OPERATION__ENROLL)
-		invitation = BYTES(s->invitation_public, ED25519_PUBLIC_LEN);
-	/* A key press must be able to extend the wait and Ctrl-C to end it; a typed line means nothing here. */
-	do {
-		bool line = false;
-
-		if (s->ctl->json || !term_is_screen(s->term)) {
-			TRY(session_wait(s, WANT_MESSAGE, MSG_SESSION_STATEMENT, WAIT_DEVICE_MS, &m, NULL));
-			break;
-		}
-		term_prompt(s->term, "", true);
-		TRY(session_wait(s, WANT_MESSAGE | WANT_LINE, MSG_SESSION_STATEMENT, WAIT_DEVICE_MS, &m, &line));
-	} while (!m.body);
+		invited = BYTES(s->invitation_public, ED25519_PUBLIC_LEN);
+	e = wait_for_device(s);
 	term_unprompt(s->term);
-	/* The code is used: it must not stay on the screen. */
+	/* The code is used, or nobody may use it: it must not stay on the screen. */
 	term_clear(s->term);
-	secret_free(take(s->seed));
-	s->stated = m.body;
-	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body), invitation,
-		&s->statement));
+	secret_free(take(s->invitation));
+	TRY(e);
+	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body), invited, &s->statement));
 	TRY(check_identity(s));
 	session_say(s, words(WORD_DEVICE_HERE, "platform", s->statement->platform, "address", s->stated->address,
 			       NULL));
@@ -135,20 +200,24 @@ struct err *session_await_device(struct session *s)
 	return NULL;
 }
 
+/* --- the digits --- */
+
 static struct err *reveal(struct session *s)
 {
 	Control__SessionReveal ask = CONTROL__SESSION_REVEAL__INIT;
+	struct wait w = { .push = MSG_SESSION_OPENED, .limit_ms = OPENED_MS };
 	AUTO_MSG Common__Done *done = NULL;
 	AUTO_MSG Control__SessionOpened *opened = NULL;
-	struct peer_message m = { 0 };
 	uint8_t hash[SHA256_LEN];
 
 	clock_random(s->r_k, sizeof(s->r_k));
 	ask.request_id = s->offered->request_id;
 	ask.kiosk_random = pb_lend(BYTES(s->r_k, sizeof(s->r_k)));
 	TRY(session_call(s, MSG_SESSION_REVEAL, &ask, MSG_DONE, &done));
-	TRY(session_wait(s, WANT_MESSAGE, MSG_SESSION_OPENED, WAIT_ANSWER_MS, &m, NULL));
-	opened = m.body;
+	TRY(session_wait(s, &w));
+	if (w.came == CAME_TIME)
+		return err_new(&ERR_TIMED_OUT, "the device stopped answering");
+	opened = w.message.body;
 	if (opened->device_random.len != R_LEN)
 		return err_new(&ERR_STATEMENT_BAD, "the device's random value has the wrong length");
 	memcpy(s->r_d, opened->device_random.data, R_LEN);
@@ -158,54 +227,59 @@ static struct err *reveal(struct session *s)
 	return NULL;
 }
 
-/* "12 34 56", "123456", with any spaces. */
+/* "12 34 56", "123456", "12-34-56": six digits with any spaces and dashes. */
 static bool digits_match(struct bytes line, uint32_t number)
 {
-	char wanted[9], typed[7];
-	size_t n = 0, want = 0;
+	uint32_t typed = 0;
+	size_t n = 0;
 
-	digits_text(number, wanted);
 	for (size_t i = 0; i < line.len; i++) {
-		if (line.data[i] == ' ' || line.data[i] == '-')
+		uint8_t c = line.data[i];
+
+		if (c == ' ' || c == '-')
 			continue;
-		if (n == 6)
+		if (n == 6 || c < '0' || c > '9')
 			return false;
-		typed[n++] = (char)line.data[i];
+		typed = typed * 10 + (uint32_t)(c - '0');
+		n++;
 	}
-	if (n != 6)
-		return false;
-	for (size_t i = 0; wanted[i] != '\0'; i++)
-		if (wanted[i] != ' ' && typed[want++] != wanted[i])
-			return false;
-	return true;
+	return n == 6 && typed == number;
+}
+
+/* One answer of the person, told to derivd, which counts the misses too and ends the session at the third. */
+static struct err *ask_digits(struct session *s, uint32_t number, bool *ret_match)
+{
+	Control__SessionDigits tell = CONTROL__SESSION_DIGITS__INIT;
+	AUTO_MSG Common__Done *done = NULL;
+	AUTO_MEM char *prompt = words(WORD_DIGITS_ASK, NULL);
+	struct bytes line;
+
+	session_event(s, "digits-needed", NULL);
+	TRY(session_ask(s, s->term, prompt, false, &line));
+	tell.request_id = s->offered->request_id;
+	tell.match = digits_match(line, number);
+	term_unprompt(s->term);
+	TRY(session_call(s, MSG_SESSION_DIGITS, &tell, MSG_DONE, &done));
+	*ret_match = tell.match;
+	return NULL;
 }
 
 struct err *session_digits(struct session *s)
 {
-	Control__SessionDigits tell = CONTROL__SESSION_DIGITS__INIT;
 	uint32_t number;
+	bool match = false;
 
 	TRY(reveal(s));
 	number = digits_number(s->statement->hash, s->r_d, s->r_k);
-	tell.request_id = s->offered->request_id;
-	for (int left = DIGIT_TRIES - 1;; left--) {
-		AUTO_MSG Common__Done *done = NULL;
-		AUTO_MEM char *prompt = words(WORD_DIGITS_ASK, NULL);
-		char tries[8];
-		struct bytes line;
+	for (int left = DIGIT_TRIES - 1; !match; left--) {
+		AUTO_MEM char *tries = xasprintf("%d", left);
 
-		session_event(s, "digits-needed", NULL);
-		TRY(session_ask(s, prompt, false, &line));
-		tell.match = digits_match(line, number);
-		term_unprompt(s->term);
-		/* derivd counts the misses too and ends the session at the third. */
-		TRY(session_call(s, MSG_SESSION_DIGITS, &tell, MSG_DONE, &done));
-		if (tell.match)
+		TRY(ask_digits(s, number, &match));
+		if (match)
 			break;
 		if (left == 0)
 			return err_new(&ERR_DIGITS_WRONG, "the digits were wrong three times");
-		(void)snprintf(tries, sizeof(tries), "%d", left);
-		session_say(s, words(WORD_DIGITS_WRONG, "left", tries, NULL));
+		session_say(s, words(left == 1 ? WORD_DIGITS_LAST : WORD_DIGITS_WRONG, "left", tries, NULL));
 		session_event(s, "digits-wrong", json_pack("{s:i}", "left", left));
 	}
 	session_say(s, words(WORD_DIGITS_RIGHT, NULL));

@@ -1,11 +1,15 @@
 /* session_end.c: the evidence goes to derivd, and what comes of it is shown until the device has everything. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "client/ctl/session.h"
 
-#define STEP_MS 1000
+/* The state is looked at whenever audit rows have come, and in between too. */
+#define STEP_MS 3000
+
+/* --- evidence --- */
 
 /* The certificates that the offer names, in its order, out of what the card gave. ret_certs: lent. */
 static struct err *used_certificates(const struct session *s, ProtobufCBinaryData *ret_certs)
@@ -52,39 +56,60 @@ static struct err *send_evidence(struct session *s)
 	return session_call(s, MSG_SESSION_EVIDENCE, &tell, MSG_DONE, &done);
 }
 
+static char *request_of(const struct session *s)
+{
+	return text_hex(pb_bytes(s->offered->request_id));
+}
+
 struct err *session_submit(struct session *s)
 {
-	TRY(send_evidence(s));
+	AUTO_MEM char *id = request_of(s);
+	struct err *e = send_evidence(s);
+
+	/* derivd may have committed it and gone away before it could say so. */
+	if (e && !s->control)
+		return err_wrap(e, "whether derivd has kept request %s is not known; look at it with derivctl request show", id);
+	TRY(e);
 	s->committed = true;
-	session_event(s, "committed", NULL);
+	s->ends_ms = INT64_MAX;
+	session_event(s, "committed", json_pack("{s:s}", "request", id));
 	return NULL;
+}
+
+/* --- how it stands --- */
+
+static bool is_one_of(const char *state, const char *const *states, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(state, states[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool credential_settled(const Control__CredentialRow *c)
 {
-	static const char *const settled[] = { "active", "superseded", "revoked", "expired", "rejected", "cancelled",
-		"unclaimed" };
+	static const char *const settled[] = { "active", "suspended", "superseded", "revoked", "expired", "rejected",
+		"cancelled", "unclaimed" };
 
-	for (size_t i = 0; i < ARRAY_LEN(settled); i++)
-		if (strcmp(c->state, settled[i]) == 0)
-			return true;
-	return false;
+	return is_one_of(c->state, settled, ARRAY_LEN(settled));
 }
 
 /* Is there nothing more to wait for? An ended request without credentials was cancelled or rejected. */
 static bool settled(const Control__RequestRow *r)
 {
+	static const char *const ended[] = { "cancelled", "rejected" };
+
 	for (size_t i = 0; i < r->n_credentials; i++)
 		if (!credential_settled(r->credentials[i]))
 			return false;
-	return r->n_credentials > 0 || strcmp(r->state, "cancelled") == 0 || strcmp(r->state, "rejected") == 0;
+	return r->n_credentials > 0 || is_one_of(r->state, ended, ARRAY_LEN(ended));
 }
 
 static struct err *get_request(struct session *s, Control__Rows **ret_rows)
 {
 	Control__List ask = CONTROL__LIST__INIT;
 	AUTO_MSG Control__Rows *rows = NULL;
-	AUTO_MEM char *id = text_hex(pb_bytes(s->offered->request_id));
+	AUTO_MEM char *id = request_of(s);
 
 	ask.what = CONTROL__WHAT__REQUESTS;
 	ask.id = id;
@@ -96,25 +121,19 @@ static struct err *get_request(struct session *s, Control__Rows **ret_rows)
 	return NULL;
 }
 
-static void show_step(struct session *s, const Control__AuditRow *row)
-{
-	AUTO_MEM char *when = text_time(row->when_ms);
-
-	session_say(s, words(WORD_STEP, "time", when, "text", row->text, NULL));
-	session_event(s, "step", json_from_message(&row->base));
-}
-
-static void show_credential(struct session *s, const Control__CredentialRow *c)
+static void say_credential(struct session *s, const Control__CredentialRow *c)
 {
 	AUTO_MEM char *until = text_time(c->not_after_ms);
 
 	if (strcmp(c->state, "active") == 0)
 		session_say(s, words(WORD_NOW_LINE, "purpose", c->purpose, "until", until, NULL));
-	else
+	else if (c->cause[0] != '\0')
 		session_say(s, words(WORD_NOT_LINE, "purpose", c->purpose, "state", c->state, "cause", c->cause, NULL));
+	else
+		session_say(s, words(WORD_NOT_LINE_BARE, "purpose", c->purpose, "state", c->state, NULL));
 }
 
-static struct err *show_end(struct session *s, const Control__RequestRow *r)
+static struct err *say_end(struct session *s, const Control__RequestRow *r)
 {
 	size_t active = 0;
 
@@ -124,119 +143,151 @@ static struct err *show_end(struct session *s, const Control__RequestRow *r)
 	if (r->n_credentials > 0)
 		session_say(s, words(WORD_NOW_HAS, NULL));
 	for (size_t i = 0; i < r->n_credentials; i++)
-		show_credential(s, r->credentials[i]);
+		say_credential(s, r->credentials[i]);
 	if (active > 0)
 		session_say(s, words(WORD_LOST, "device", r->device, NULL));
 	if (r->n_credentials == 0)
-		return err_new(&ERR_CA_REJECTED, "the request ended %s: %s", r->state, r->cause);
+		return err_new(&ERR_CA_REJECTED, "the request ended %s%s%s", r->state, r->cause[0] ? ": " : "", r->cause);
 	if (active < r->n_credentials)
 		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued", r->n_credentials - active,
 			r->n_credentials);
 	return NULL;
 }
 
+/* --- following --- */
+
 static struct err *later(struct session *s)
 {
-	AUTO_MEM char *id = text_hex(pb_bytes(s->offered->request_id));
+	AUTO_MEM char *id = request_of(s);
 
 	session_say(s, words(WORD_LATER, "request", id, NULL));
 	return err_new(&CTL_ERR_PENDING, "request %s is signed and kept; its delivery goes on without this session", id);
 }
 
-/* One step of following: an audit row if one comes within STEP_MS, then how the request stands. */
-static struct err *follow_once(struct session *s, struct peer *stream, int64_t *news_ms, Control__Rows **ret_rows)
-{
-	struct peer_message m = { 0 };
-	bool ready = false;
-
-	TRY(peer_wait(stream, STEP_MS, &ready));
-	while (ready) {
-		TRY(peer_recv(stream, 0, &m));
-		if (m.msg->number == MSG_AUDIT_ROW)
-			show_step(s, m.body);
-		msg_free(m.body);
-		*news_ms = clock_boot_ms();
-		TRY(peer_wait(stream, 0, &ready));
-	}
-	return get_request(s, ret_rows);
-}
-
-static struct err *open_stream(struct session *s, struct peer **ret_stream)
+/* after: the last row that was shown, so that none comes twice when derivd was away. */
+static struct err *open_stream(struct session *s, uint64_t after)
 {
 	Control__Watch ask = CONTROL__WATCH__INIT;
-	AUTO_MEM char *id = text_hex(pb_bytes(s->offered->request_id));
+	AUTO_MEM char *id = request_of(s);
 	struct ctl second = { 0 };
+	uint32_t serial;
 
+	peer_free(take(s->stream));
 	ask.request = id;
-	TRY(ctl_control(&second, ret_stream));
-	return peer_send(*ret_stream, MSG_WATCH, 1, &ask);
+	ask.after = after;
+	TRY(ctl_control(&second, &s->stream));
+	return peer_ask(s->stream, MSG_WATCH, &ask, &serial);
+}
+
+static void say_step(struct session *s, const Control__AuditRow *row)
+{
+	AUTO_MEM char *when = text_time(row->when_ms);
+
+	session_say(s, words(WORD_STEP, "time", when, "text", row->text, NULL));
+	session_event(s, "step", json_from_message(&row->base));
+}
+
+/* All rows that have come. ERR_GONE, or why there will be none. */
+static struct err *read_rows(struct session *s, uint64_t *after)
+{
+	bool ready = false;
+
+	TRY(peer_wait(s->stream, 0, &ready));
+	while (ready) {
+		struct peer_message m = { 0 };
+		struct err *e = NULL;
+
+		TRY(peer_recv(s->stream, 0, &m));
+		if (m.msg->number == MSG_AUDIT_ROW) {
+			say_step(s, m.body);
+			*after = ((const Control__AuditRow *)m.body)->sequence;
+		} else if (m.msg->number == MSG_ERROR) {
+			e = kind_from_wire(m.body);
+		}
+		msg_free(m.body);
+		TRY(e);
+		TRY(peer_wait(s->stream, 0, &ready));
+	}
+	return NULL;
+}
+
+static struct err *hear_rows(struct session *s, uint64_t *after)
+{
+	struct err *e = read_rows(s, after);
+
+	if (!err_is(e, &ERR_GONE))
+		return e;
+	/* derivd restarts; what is committed goes on, so we go on watching. */
+	err_free(e);
+	peer_free(take(s->stream));
+	if (s->control)
+		session_lose(s);
+	TRY(session_resume(s, NULL));
+	return open_stream(s, *after);
 }
 
 /* The nonce ran out before derivd-ca verified: the same statement is signed once more (ENROLLMENT step 8). */
 static struct err *sign_again(struct session *s)
 {
-	session_say(s, words(WORD_SIGN_AGAIN, NULL));
 	s->committed = false;
 	msg_free(take(s->signature));
-	TRY(session_open_card(s));
+	s->ends_ms = clock_boot_ms() + SESSION_MS;
+	session_say(s, words(WORD_SIGN_AGAIN, NULL));
+	session_event(s, "sign-again", NULL);
+	TRY(session_reopen_card(s));
+	TRY(session_watch_card(s));
 	TRY(session_sign(s));
+	session_unwatch_card(s);
 	session_close_card(s);
-	return session_submit(s);
+	TRY(session_submit(s));
+	session_say(s, words(WORD_TAKE_CARD, NULL));
+	return NULL;
 }
 
-/* Pushes that matter now: the end of the session with its reason. */
-static struct err *check_pushes(struct session *s)
+/* Waits for news, and shows them. */
+static struct err *follow_once(struct session *s, uint64_t *after, bool *ret_news)
 {
-	bool ready = false;
+	struct wait w = { .rows = true, .limit_ms = STEP_MS };
+	struct err *e = session_wait(s, &w);
 
-	TRY(peer_wait(s->control, 0, &ready));
-	while (ready) {
-		struct peer_message m = { 0 };
-		struct err *e = NULL;
-
-		TRY(peer_recv(s->control, 0, &m));
-		if (m.msg->number == MSG_SESSION_ENDED) {
-			const Control__SessionEnded *ended = m.body;
-
-			e = ended->why ? kind_from_wire(ended->why) : err_new(&ERR_SESSION_OVER, "derivd ended it");
-		}
-		msg_free(m.body);
-		if (e && err_is(e, &ERR_NONCE_EXPIRED) && s->o.pin_fd < 0) {
-			err_free(e);
-			e = sign_again(s);
-		}
-		TRY(e);
-		TRY(peer_wait(s->control, 0, &ready));
+	*ret_news = true;
+	if (err_is(e, &ERR_NONCE_EXPIRED) && s->o.pin_fd < 0) {
+		err_free(e);
+		return sign_again(s);
 	}
-	return NULL;
+	TRY(e);
+	*ret_news = w.came == CAME_ROWS;
+	return w.came == CAME_ROWS ? hear_rows(s, after) : NULL;
+}
+
+static struct err *follow(struct session *s)
+{
+	int64_t patience = s->o.wait_s * 1000, news_ms = clock_boot_ms();
+	uint64_t after = 0;
+
+	TRY(open_stream(s, after));
+	for (;;) {
+		AUTO_MSG Control__Rows *rows = NULL;
+		bool news = false;
+
+		TRY(follow_once(s, &after, &news));
+		if (news)
+			news_ms = clock_boot_ms();
+		TRY(get_request(s, &rows));
+		if (settled(rows->requests[0]))
+			return say_end(s, rows->requests[0]);
+		if (clock_boot_ms() - news_ms > patience)
+			return later(s);
+	}
 }
 
 struct err *session_follow(struct session *s)
 {
-	int64_t patience = s->o.wait_s * 1000, news = clock_boot_ms();
-	AUTO(peer) struct peer *stream = NULL;
+	struct err *e = s->o.no_wait ? later(s) : follow(s);
 
-	if (s->o.no_wait)
-		return later(s);
-	TRY(open_stream(s, &stream));
-	for (;;) {
-		AUTO_MSG Control__Rows *rows = NULL;
-		struct err *e = check_pushes(s);
-
-		if (!e)
-			e = follow_once(s, stream, &news, &rows);
-		if (e && err_is(e, &ERR_GONE)) {
-			/* derivd restarts; what is committed goes on, so we go on watching. */
-			err_free(e);
-			TRY(session_resume(s));
-			peer_free(take(stream));
-			TRY(open_stream(s, &stream));
-			continue;
-		}
-		TRY(e);
-		if (settled(rows->requests[0]))
-			return show_end(s, rows->requests[0]);
-		if (clock_boot_ms() - news > patience)
-			return later(s);
-	}
+	/* Who stops it now stops watching, nothing else. */
+	if (!s->committed || !err_is(e, &CTL_ERR_CANCELLED))
+		return e;
+	err_free(e);
+	return later(s);
 }

@@ -1,6 +1,10 @@
-/* session_wait.c: waiting for one thing while watching for the others. */
+/*
+ * session_wait.c: waiting for one thing while watching for all the others: what derivd pushes, the card, the keyboard,
+ * signals, time, and whether anybody still reads what we write.
+ */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -8,117 +12,118 @@
 #include "base/clock.h"
 #include "client/ctl/session.h"
 
+/* Before the end of a person's time there is a warning: so long before, or halfway if that is later. */
 #define WARN_MS (30 * 1000)
-#define RETRY_MS 500
 
-/* What derivd pushes besides what we wait for. Takes the message unless it is the wanted one. */
-static struct err *unwanted(struct peer_message *m)
+/* --- derivd --- */
+
+/* Takes a push that is not waited for: the end of the session ends the wait too. */
+static struct err *hear_other(struct peer_message *take_message)
 {
-	struct err *e = NULL;
+	AUTO_MSG void *body = take(take_message->body);
+	const Control__SessionEnded *ended = body;
 
-	if (m->msg->number == MSG_SESSION_ENDED) {
-		const Control__SessionEnded *ended = m->body;
-
-		e = ended->why ? kind_from_wire(ended->why) : err_new(&ERR_SESSION_OVER, "derivd ended the session");
-	}
-	msg_free(m->body);
-	memset(m, 0, sizeof(*m));
-	return e;
+	if (take_message->msg->number == MSG_ERROR)
+		return kind_from_wire(body);
+	if (take_message->msg->number != MSG_SESSION_ENDED)
+		return NULL;
+	return ended->why ? kind_from_wire(ended->why) : err_new(&ERR_SESSION_OVER, "derivd ended the session");
 }
 
-static struct err *next_message(struct session *s, enum msg_number number, struct peer_message *ret_message,
-	bool *ret_found)
+static struct err *hear_pushes(struct session *s, struct wait *w)
 {
 	bool ready = false;
 
-	for (;;) {
+	TRY(peer_wait(s->control, 0, &ready));
+	while (ready && w->came == CAME_NOTHING) {
 		struct peer_message m = { 0 };
 
-		TRY(peer_wait(s->control, 0, &ready));
-		if (!ready)
-			return NULL;
 		TRY(peer_recv(s->control, 0, &m));
-		if (m.msg->number == number) {
-			*ret_message = m;
-			*ret_found = true;
+		if (w->push && m.msg->number == w->push) {
+			w->message = m;
+			w->came = CAME_PUSH;
 			return NULL;
 		}
-		TRY(unwanted(&m));
+		TRY(hear_other(&m));
+		TRY(peer_wait(s->control, 0, &ready));
 	}
+	return NULL;
 }
 
-struct err *session_resume(struct session *s)
+static struct err *hear_answer(struct peer *p, struct wait *w)
 {
-	int64_t until = clock_boot_ms() + RESUME_MS;
-	struct err *e;
-
-	session_say(s, words(WORD_RECONNECT, NULL));
-	for (;;) {
-		Control__SessionResume ask = CONTROL__SESSION_RESUME__INIT;
-		AUTO_MSG Control__SessionResumed *resumed = NULL;
-
-		peer_free(take(s->ctl->control));
-		ask.request_id = s->offered->request_id;
-		ask.token = s->offered->token;
-		e = ctl_control(s->ctl, &s->control);
-		if (!e)
-			e = peer_call(s->control, MSG_SESSION_RESUME, &ask, MSG_SESSION_RESUMED, CTL_ANSWER_MS, &resumed);
-		if (!e) {
-			peer_set_phase(s->control, PH_OPEN);
-			return NULL;
-		}
-		if (err_get_fate(e) != FATE_RETRY || clock_boot_ms() >= until)
-			return e;
-		err_free(e);
-		(void)poll(NULL, 0, RETRY_MS);
-	}
+	TRY(peer_answer(p, w->serial, 0, &w->message));
+	if (w->message.msg)
+		w->came = CAME_ANSWER;
+	return NULL;
 }
 
-struct err *session_call(struct session *s, enum msg_number number, const void *body, enum msg_number expected,
-	void *ret_body)
+static struct err *hear_card(struct session *s, struct wait *w)
 {
-	struct err *e = peer_call(s->control, number, body, expected, CTL_ANSWER_MS, ret_body);
+	struct err *e = hear_answer(s->card, w);
 
-	if (!e || !err_is(e, &ERR_GONE) || !s->offered)
+	return err_is(e, &ERR_GONE) ? err_as(&ERR_MODULE_HUNG, e, "derivd-card ended") : e;
+}
+
+static struct err *hear_control(struct session *s, struct wait *w)
+{
+	bool asked = w->peer && w->peer == s->control;
+	struct err *e = asked ? hear_answer(s->control, w) : hear_pushes(s, w);
+
+	if (!err_is(e, &ERR_GONE) || !s->offered)
 		return e;
 	err_free(e);
-	TRY(session_resume(s));
-	return peer_call(s->control, number, body, expected, CTL_ANSWER_MS, ret_body);
+	session_lose(s);
+	if (asked) {
+		w->came = CAME_LOSS;
+		return NULL;
+	}
+	return session_resume(s, NULL);
 }
 
-static struct err *check_signal(struct session *s)
+/* --- the person --- */
+
+static struct err *check_signals(struct session *s, struct wait *w)
 {
 	struct signalfd_siginfo info;
 
-	if (read(s->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return NULL;
-	return err_new(&CTL_ERR_CANCELLED, "stopped by signal %u", info.ssi_signo);
+	while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		int number = (int)info.ssi_signo;
+
+		if (number == SIGWINCH)
+			w->came = w->size ? CAME_SIZE : CAME_NOTHING;
+		else if (number == SIGINT || number == SIGQUIT)
+			return err_new(&CTL_ERR_CANCELLED, "stopped at the keyboard");
+		else if (number != SIGTSTP) /* a session with a card cannot be put aside */
+			return err_new(&CTL_ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(number));
+	}
+	return NULL;
 }
 
-struct waiting {
-	unsigned int wants;
-	enum msg_number number;
-	int64_t limit_ms, until_ms;
-	bool warned;
-	bool found, line;
-	struct peer_message *message;
-};
-
-static void extend(struct session *s, struct waiting *w)
+static int64_t cap_of(const struct session *s, const struct wait *w)
 {
-	w->until_ms = clock_boot_ms() + w->limit_ms;
-	if (w->until_ms > s->ends_ms)
-		w->until_ms = s->ends_ms;
-	w->warned = false;
+	return w->cap_ms && w->cap_ms < s->ends_ms ? w->cap_ms : s->ends_ms;
 }
 
-static struct err *check_input(struct session *s, struct waiting *w)
+static void extend(struct session *s, struct wait *w)
 {
-	switch (term_input(s->term)) {
+	int64_t cap = cap_of(s, w), until = clock_boot_ms() + w->limit_ms;
+
+	/* The last of all minutes is announced once. */
+	if (until < cap)
+		w->warned = false;
+	w->until_ms = until < cap ? until : cap;
+}
+
+static struct err *check_input(struct session *s, struct wait *w)
+{
+	switch (term_input(w->typing)) {
 	case TERM_CANCEL:
 		return err_new(&CTL_ERR_CANCELLED, "stopped at the keyboard");
+	case TERM_END:
+		return err_new(&CTL_ERR_CANCELLED, "the input ended");
 	case TERM_LINE:
-		w->found = w->line = true;
+		w->came = CAME_LINE;
 		break;
 	case TERM_KEY:
 		extend(s, w);
@@ -129,81 +134,125 @@ static struct err *check_input(struct session *s, struct waiting *w)
 	return NULL;
 }
 
-static struct err *check_time(struct session *s, struct waiting *w, int *ret_poll_ms)
+static void warn(struct session *s, struct wait *w, int64_t left_ms)
 {
-	int64_t left = w->until_ms - clock_boot_ms();
+	bool last = w->until_ms >= cap_of(s, w);
+	AUTO_MEM char *seconds = xasprintf("%d", (int)((left_ms + 999) / 1000));
+	AUTO_MEM char *text = words(last ? WORD_TIME_LAST : WORD_TIME_LEFT, "seconds", seconds, NULL);
 
-	if (left <= 0)
-		return err_new(&ERR_TIMED_OUT, "nothing happened for too long");
-	if (!w->warned && left <= WARN_MS && w->limit_ms > 2 * WARN_MS) {
-		session_say(s, words(WORD_TIME_LEFT, NULL));
-		w->warned = true;
-	}
-	*ret_poll_ms = (int)(left > WARN_MS && !w->warned ? left - WARN_MS : left);
-	return NULL;
+	w->warned = true;
+	session_event(s, "time-left", json_pack("{s:i, s:b}", "seconds", (int)((left_ms + 999) / 1000), "last", last));
+	if (!s->ctl->json)
+		term_notice(w->typing, text);
 }
 
-static struct err *wait_once(struct session *s, struct waiting *w)
+/* How long poll may sleep. */
+static int check_time(struct session *s, struct wait *w)
 {
-	struct pollfd fds[4];
-	nfds_t n = 0;
-	int poll_ms;
+	int64_t left = w->until_ms - clock_boot_ms();
+	int64_t before = w->limit_ms / 2 < WARN_MS ? w->limit_ms / 2 : WARN_MS;
+	bool warns = w->typing && !w->warned;
 
-	TRY(check_time(s, w, &poll_ms));
-	fds[n++] = (struct pollfd){ .fd = peer_get_fd(s->control), .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = s->watch ? peer_get_fd(s->watch) : -1, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = (w->wants & WANT_LINE) ? term_get_fd(s->term) : -1, .events = POLLIN };
-	if ((w->wants & WANT_LINE) && term_has_input(s->term))
+	if (left <= 0) {
+		w->came = CAME_TIME;
+		return 0;
+	}
+	if (warns && left <= before) {
+		warn(s, w, left);
+		warns = false;
+	}
+	return (int)(warns ? left - before : left);
+}
+
+/* --- one turn --- */
+
+enum { FD_SIGNAL, FD_OUTPUT, FD_CONTROL, FD_CARD, FD_WATCH, FD_STREAM, FD_TYPING, FDS };
+
+static int fd_of(const struct peer *p)
+{
+	return p ? peer_get_fd(p) : -1;
+}
+
+static struct err *turn(struct session *s, struct wait *w)
+{
+	bool card = w->peer && w->peer == s->card;
+	struct pollfd fds[FDS] = {
+		[FD_SIGNAL] = { .fd = s->signal_fd, .events = POLLIN },
+		[FD_OUTPUT] = { .fd = STDOUT_FILENO }, /* errors only: its reader has gone */
+		[FD_CONTROL] = { .fd = fd_of(s->control), .events = POLLIN },
+		[FD_CARD] = { .fd = card ? fd_of(s->card) : -1, .events = POLLIN },
+		[FD_WATCH] = { .fd = fd_of(s->watch), .events = POLLIN },
+		[FD_STREAM] = { .fd = w->rows ? fd_of(s->stream) : -1, .events = POLLIN },
+		[FD_TYPING] = { .fd = w->typing ? term_get_fd(w->typing) : -1, .events = POLLIN },
+	};
+	int poll_ms = check_time(s, w);
+
+	if (w->came != CAME_NOTHING)
+		return NULL;
+	if (w->typing && term_has_input(w->typing))
 		poll_ms = 0;
-	if (poll(fds, n, poll_ms) < 0 && errno != EINTR)
-		return err_errno(errno, "poll");
-	TRY(check_signal(s));
-	if (fds[2].revents)
+	if (poll(fds, FDS, poll_ms) < 0)
+		return errno == EINTR ? NULL : err_errno(errno, "poll");
+	if (fds[FD_SIGNAL].revents)
+		TRY(check_signals(s, w));
+	if (fds[FD_OUTPUT].revents)
+		return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
+	if (fds[FD_WATCH].revents)
 		TRY(session_check_card(s));
-	if (fds[0].revents)
-		TRY(next_message(s, w->number, w->message, &w->found));
-	if (!w->found && (w->wants & WANT_LINE) && (fds[3].revents || term_has_input(s->term)))
+	if (fds[FD_CARD].revents)
+		TRY(hear_card(s, w));
+	if (fds[FD_CONTROL].revents && w->came == CAME_NOTHING)
+		TRY(hear_control(s, w));
+	if (fds[FD_STREAM].revents && w->came == CAME_NOTHING)
+		w->came = CAME_ROWS;
+	if (w->typing && w->came == CAME_NOTHING && (fds[FD_TYPING].revents || term_has_input(w->typing)))
 		TRY(check_input(s, w));
 	return NULL;
 }
 
-struct err *session_wait(struct session *s, unsigned int wants, enum msg_number number, int64_t limit_ms,
-	struct peer_message *ret_message, bool *ret_line)
-{
-	struct peer_message message = { 0 };
-	struct waiting w = { .wants = wants, .number = number, .limit_ms = limit_ms, .message = &message };
-	struct err *e;
+/* --- for the others --- */
 
-	extend(s, &w);
+struct err *session_wait(struct session *s, struct wait *w)
+{
+	w->came = CAME_NOTHING;
+	extend(s, w);
 	/* What came while we were busy elsewhere is with the peer object, where poll cannot see it. */
-	e = next_message(s, number, &message, &w.found);
-	while (!e && !w.found) {
-		e = wait_once(s, &w);
-		if (e && err_is(e, &ERR_GONE) && s->offered) {
-			err_free(e);
-			e = session_resume(s);
-		}
-	}
-	if (e)
-		return e;
-	if (ret_line)
-		*ret_line = w.line;
-	if (ret_message)
-		*ret_message = message;
+	if (s->control && w->peer != s->control)
+		TRY(hear_control(s, w));
+	while (w->came == CAME_NOTHING)
+		TRY(turn(s, w));
 	return NULL;
 }
 
-struct err *session_ask(struct session *s, const char *prompt, bool hidden, struct bytes *ret_line)
+struct err *session_pause(struct session *s, int64_t ms)
 {
+	struct wait w = { .limit_ms = ms };
+
+	TRY(session_wait(s, &w));
+	return clock_boot_ms() < s->ends_ms ? NULL : session_too_late();
+}
+
+struct err *session_too_late(void)
+{
+	return err_new(&ERR_TIMED_OUT, "nothing happened for too long");
+}
+
+struct err *session_ask(struct session *s, struct term *where, const char *prompt, bool hidden, struct bytes *ret_line)
+{
+	struct wait w = {
+		.typing = where,
+		.limit_ms = s->o.time_limit_s ? s->o.time_limit_s * 1000 : SESSION_ANSWER_MS,
+	};
 	struct err *e;
 
-	term_prompt(s->term, s->ctl->json ? "" : prompt, hidden);
-	e = session_wait(s, WANT_LINE, 0, WAIT_ANSWER_MS, NULL, NULL);
+	term_prompt(where, s->ctl->json ? "" : prompt, hidden);
+	e = session_wait(s, &w);
+	if (!e && w.came == CAME_TIME)
+		e = session_too_late();
 	if (e) {
-		term_unprompt(s->term);
+		term_unprompt(where);
 		return e;
 	}
-	*ret_line = term_line(s->term);
+	*ret_line = term_line(where);
 	return NULL;
 }

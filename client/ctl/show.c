@@ -12,10 +12,11 @@
 #define PAGE 100
 #define ID_SHOWN 12
 
-/* What a kind of row is: how to find its rows in a page and which columns people see. */
+/* What a kind of row is: its options, how to find its rows in a page and which columns people see. */
 struct listing {
 	Control__What what;
 	const char *plural;
+	const char *const *options;
 	size_t (*rows)(const Control__Rows *page, ProtobufCMessage *const **ret_rows);
 	const struct table_column *columns;
 };
@@ -83,12 +84,19 @@ static const struct table_column audit_columns[] = {
 	{ NULL, NULL, 0 },
 };
 
-static const struct listing requests = { CONTROL__WHAT__REQUESTS, "requests", request_rows, request_columns };
-static const struct listing devices = { CONTROL__WHAT__DEVICES, "devices", device_rows, device_columns };
-static const struct listing credentials = { CONTROL__WHAT__CREDENTIALS, "credentials", credential_rows,
-	credential_columns };
-static const struct listing queue = { CONTROL__WHAT__QUEUE, "queue entries", queue_rows, queue_columns };
-static const struct listing audit = { CONTROL__WHAT__AUDIT, "audit rows", audit_rows, audit_columns };
+static const char *const of_requests[] = { "open", NULL };
+static const char *const of_devices[] = { NULL };
+static const char *const of_credentials[] = { "open", "request", "device", NULL };
+static const char *const of_queue[] = { "open", "request", "device", NULL };
+static const char *const of_audit[] = { "request", "after", NULL };
+
+static const struct listing requests = { CONTROL__WHAT__REQUESTS, "requests", of_requests, request_rows,
+	request_columns };
+static const struct listing devices = { CONTROL__WHAT__DEVICES, "devices", of_devices, device_rows, device_columns };
+static const struct listing credentials = { CONTROL__WHAT__CREDENTIALS, "credentials", of_credentials,
+	credential_rows, credential_columns };
+static const struct listing queue = { CONTROL__WHAT__QUEUE, "queue entries", of_queue, queue_rows, queue_columns };
+static const struct listing audit = { CONTROL__WHAT__AUDIT, "audit rows", of_audit, audit_rows, audit_columns };
 
 /* All pages: one table a page for people, one line a row with --json. */
 static struct err *print_list(struct ctl *c, const struct listing *l, Control__List *ask)
@@ -112,7 +120,7 @@ static struct err *print_list(struct ctl *c, const struct listing *l, Control__L
 		}
 		if (!c->json)
 			table_print(l->columns, rows, n);
-		ask->after = page->next;
+		TRY(ctl_next_page(page->next, &ask->after));
 	} while (ask->after != 0);
 	if (total == 0 && !c->json)
 		(void)printf("There are no %s.\n", l->plural);
@@ -169,7 +177,16 @@ static struct err *show(struct ctl *c, int argc, char **argv, const struct listi
 	const char *id;
 
 	TRY(options_parse(argc, argv, none, 1, 1, &id));
+	TRY(ctl_check_id(id));
 	return print_one(c, l, id);
+}
+
+static bool has_option(const struct listing *l, const char *name)
+{
+	for (const char *const *option = l->options; *option; option++)
+		if (strcmp(*option, name) == 0)
+			return true;
+	return false;
 }
 
 static struct err *list(struct ctl *c, int argc, char **argv, const struct listing *l)
@@ -178,15 +195,21 @@ static struct err *list(struct ctl *c, int argc, char **argv, const struct listi
 	const char *request = "", *device = "";
 	bool open_only = false;
 	int64_t after = 0;
-	const struct option_row rows[] = {
+	const struct option_row all[] = {
 		{ "open", OPTION_FLAG, &open_only },
 		{ "request", OPTION_TEXT, &request },
 		{ "device", OPTION_TEXT, &device },
 		{ "after", OPTION_NUMBER, &after },
-		{ NULL, OPTION_FLAG, NULL },
 	};
+	struct option_row rows[ARRAY_LEN(all) + 1] = { { NULL, OPTION_FLAG, NULL } };
+	size_t n = 0;
 
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (has_option(l, all[i].name))
+			rows[n++] = all[i];
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
+	TRY(request[0] ? ctl_check_id(request) : NULL);
+	TRY(device[0] ? ctl_check_id(device) : NULL);
 	ask.request = (char *)request;
 	ask.device = (char *)device;
 	ask.open_only = open_only;
@@ -240,6 +263,7 @@ struct err *cmd_credential_show(struct ctl *c, int argc, char **argv)
 	const struct option_row rows[] = { { "pem", OPTION_FLAG, &pem }, { NULL, OPTION_FLAG, NULL } };
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &id));
+	TRY(ctl_check_id(id));
 	if (!pem)
 		return print_one(c, &credentials, id);
 	TRY(get_one(c, &credentials, id, &page, &row));

@@ -63,29 +63,21 @@ static char *field_text(const ProtobufCMessage *m, const ProtobufCFieldDescripto
 	}
 }
 
-/* Characters, not bytes. */
 static size_t width_of(const char *s)
 {
-	size_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
+	return text_columns(BYTES(s, strlen(s)));
 }
 
+/* To at most max columns, whole characters. */
 static void cut(char *s, size_t max)
 {
-	size_t n = 0;
+	size_t len = strlen(s);
 
-	if (max == 0)
-		return;
-	for (; *s != '\0'; s++) {
-		if (((unsigned char)*s & 0xc0) == 0x80)
-			continue;
-		if (n++ == max) {
-			*s = '\0';
-			return;
-		}
+	while (max > 0 && text_columns(BYTES(s, len)) > max) {
+		do {
+			len--;
+		} while (((unsigned char)s[len] & 0xc0) == 0x80);
+		s[len] = '\0';
 	}
 }
 

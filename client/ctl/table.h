@@ -9,7 +9,7 @@
 struct table_column {
 	const char *field; /* of the .proto file; NULL ends the list */
 	const char *title;
-	size_t max; /* characters shown; 0: all */
+	size_t max; /* columns shown; 0: all */
 };
 
 /* One line a message under a line of titles; nothing at all for no messages. Foreign text is made safe. */

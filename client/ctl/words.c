@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 
 static const char *const texts[WORD_COUNT] = {
@@ -48,6 +49,8 @@ char *words(enum word w, ...)
 			AUTO_MEM char *safe = text_safe(BYTES(value, strlen(value)));
 
 			buf_add_str(b, safe);
+			/* One of the values is the invitation. */
+			wipe(safe, strlen(safe));
 			p += len + 2;
 		}
 	}

@@ -203,3 +203,10 @@ tests_unit_test_gateway_roster_LDADD = $(GATEWAY_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_gateway_settings
 tests_unit_test_gateway_settings_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_gateway_settings_LDADD = $(GATEWAY_LIBS) $(UNIT_LIBS)
+
+# client/ctl
+CTL_UNIT_CFLAGS = $(UNIT_CFLAGS) $(CTL_CFLAGS)
+CTL_UNIT_LIBS = $(CTL_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_term
+tests_unit_test_ctl_term_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_term_LDADD = $(CTL_UNIT_LIBS)
