@@ -2,8 +2,9 @@
 #include "pkcs11/session.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "pkcs11/opensc.h"
@@ -13,6 +14,10 @@
 
 /* A card that is just leaving is noticed by pcscd within this time, in milliseconds. */
 #define LEAVING_MS 500
+
+/* How long, and how often, a card that another program holds is tried again. */
+#define BUSY_MS 1500
+#define BUSY_PAUSE_MS 100
 
 struct err *session_explain(struct session *s, struct err *take_e)
 {
@@ -30,7 +35,7 @@ struct err *session_explain(struct session *s, struct err *take_e)
 }
 
 /* PC/SC's view: which reader, is there a card, does it answer, is it free. */
-static struct err *take_hold(struct session *s, const char *name)
+static struct err *take_hold_once(struct session *s, const char *name)
 {
 	AUTO(readers) struct readers *readers = readers_new();
 	const struct reader *reader = NULL;
@@ -41,6 +46,21 @@ static struct err *take_hold(struct session *s, const char *name)
 	s->alone = readers_with_card(readers) == 1;
 	TRY(hold_new(reader, &s->look, &s->hold));
 	return opensc_prepare(s->settings, reader->name, readers);
+}
+
+/* A card is often looked at by others just after it was put in, or let go of just now. */
+static struct err *take_hold(struct session *s, const char *name)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
+	int64_t end = clock_boot_ms() + BUSY_MS;
+	struct err *e = take_hold_once(s, name);
+
+	while (err_is(e, &ERR_READER_IN_USE) && clock_boot_ms() < end) {
+		err_free(e);
+		nanosleep(&pause, NULL);
+		e = take_hold_once(s, name);
+	}
+	return e;
 }
 
 static void close_token(struct session *s)
@@ -166,10 +186,11 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	if (s->module)
+	bool used = s->module != NULL;
+	if (used)
 		close_token(s);
 	module_close(s->module);
-	if (s->module && s->hold) {
+	if (used && s->hold) {
 		AUTO(err) struct err *e = hold_reset(s->hold);
 		if (e)
 			log_error(take(e), "after the session");
