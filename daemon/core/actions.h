@@ -26,6 +26,8 @@ credential_action credential_post_removal; /* items.c: the device is told to rem
 
 /* A new job, due now. */
 struct err *post_job(struct core *c, struct job *job);
+/* New pins, if the gateway has others than the device was told last. */
+struct err *items_post_pins(struct core *c, struct device *d);
 /* Items get their numbers in the order of these calls. payload may be NULL. */
 struct err *post_item(struct core *c, struct item *item);
 

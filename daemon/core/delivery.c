@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "daemon/core/ack.h"
+#include "daemon/core/actions.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/session.h"
 
@@ -46,6 +47,8 @@ struct err *delivery_greet(
 	if (!d)
 		return NULL;
 	TRY(store_device_seen(c->store, d->id, w.now_ms));
+	if (d->state == DEVICE_ENROLLED)
+		TRY(items_post_pins(c, d));
 	TRY(session_greeted(c, from));
 	return delivery_hint(c, d->id);
 }

@@ -89,24 +89,51 @@ static struct err *on_said(struct core *c, void *arg)
 	}
 }
 
-static struct err *relay(struct gateway *g, struct connection *from, const Gateway__Relay *m)
+/* Everything of a device's message is checked here: the gateway does not look into it, and is not believed. */
+static struct err *parse(const struct connection *from, const Gateway__Relay *m,
+	const struct msg **ret_msg, ProtobufCMessage **ret_body)
 {
-	AUTO_MSG ProtobufCMessage *body = NULL;
-	struct said said = { .from = from, .serial = m->serial };
-	const struct from requester = {
-		.kind = FROM_DEVICE, .whom = m->connection, .serial = m->serial
-	};
 	enum msg_phase phase =
 		from->greeted && m->message != MSG_DEVICE_HELLO ? PH_READY : PH_HELLO;
 
-	if (m->message > UINT16_MAX)
-		return err_new(&ERR_PROTOCOL, "a message with number %u", m->message);
-	TRY(msg_admit(
-		(uint16_t)m->message, m->body.len, LINK_DEVICE, SIDE_CLIENT, phase, &said.msg));
-	TRY(msg_parse(said.msg, pb_bytes(m->body), &body));
+	TRY(msg_admit((uint16_t)m->message, m->body.len, LINK_DEVICE, SIDE_CLIENT, phase, ret_msg));
+	return msg_parse(*ret_msg, pb_bytes(m->body), ret_body);
+}
+
+/* PROTOCOL.device section 2: a message of a newer version is answered, anything out of order ends the connection. */
+static void refuse(struct gateway *g, const Gateway__Relay *m, const struct err *why)
+{
+	bool newer = m->message > UINT16_MAX || !msg_find((uint16_t)m->message);
+	Gateway__Drop drop = GATEWAY__DROP__INIT;
+
+	gateway_send_error(g, m->connection, newer ? m->serial : 0, why);
+	if (newer || !g->link)
+		return;
+	drop.connection = m->connection;
+	drop.reason = (char *)(uintptr_t)err_get_kind(why)->name;
+	link_send(g->link, MSG_GATEWAY_DROP, 0, &drop);
+}
+
+static void on_relay(struct gateway *g, const Gateway__Relay *m)
+{
+	struct connection *from = presence_get(g->core->presence, m->connection);
+	const struct from requester = {
+		.kind = FROM_DEVICE,
+		.whom = m->connection,
+		.serial = m->serial,
+	};
+	AUTO_MSG ProtobufCMessage *body = NULL;
+	struct said said = { .from = from, .serial = m->serial };
+
+	if (!from)
+		return;
+	AUTO(err) struct err *e = parse(from, m, &said.msg, &body);
+	if (e) {
+		refuse(g, m, e);
+		return;
+	}
 	said.body = body;
 	turn_run(g->core, &requester, on_said, &said);
-	return NULL;
 }
 
 static struct err *on_left(struct core *c, void *arg)
@@ -126,17 +153,6 @@ static void down(struct gateway *g, uint64_t number)
 	presence_down(g->core->presence, number);
 	if (!presence_find(g->core->presence, identity))
 		turn_run(g->core, &nobody, on_left, identity);
-}
-
-static void on_relay(struct gateway *g, const Gateway__Relay *m)
-{
-	struct connection *from = presence_get(g->core->presence, m->connection);
-
-	if (!from)
-		return;
-	AUTO(err) struct err *e = relay(g, from, m);
-	if (e)
-		gateway_send_error(g, m->connection, m->serial, e);
 }
 
 static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t serial UNUSED,

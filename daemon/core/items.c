@@ -1,5 +1,5 @@
 /*
- * items.c: what a device is to get: first the chain if it is a new one, then the certificate, then the sealed key. The number is
+ * items.c: what a device is to get: first the chain if it is a new one, then the certificate, then the sealed key, in the end the apps' configuration. The number is
  * given when the item is queued (ENROLLMENT step 10); derivd-ca signs it, delivery.c hands it over in that order.
  */
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static struct err *post_for(
 	/* The chain is the device's, not this credential's: it outlives it. A notice of removal does too. */
 	if (kind == CA__ITEM_KIND__CERTIFICATE || kind == CA__ITEM_KIND__SEALED_KEY)
 		memcpy(item.credential, k->id, ID_LEN);
-	if (kind == CA__ITEM_KIND__CHAIN)
+	if (kind == CA__ITEM_KIND__CHAIN || kind == CA__ITEM_KIND__APP)
 		item.purpose = COMMON__PURPOSE__PURPOSE_UNSET;
 	return post_item(c, &item);
 }
@@ -57,6 +57,22 @@ static struct err *post_chain(struct core *c, const struct credential *k, const 
 	return post_for(c, k, CA__ITEM_KIND__CHAIN, NULL);
 }
 
+/* The mail app's configuration comes after the last certificate of the request that it is about. */
+static struct err *post_apps(struct core *c, const struct credential *k)
+{
+	struct filter f = { .request = k->request, .most = STORE_PAGE_MAX };
+	AUTO(rows) struct rows *rows = NULL;
+
+	TRY(store_credential_list(c->store, &f, &rows));
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct credential *other = rows->row[i];
+		bool uncertified = other->state == CS_WANTED || other->state == CS_MADE;
+		if (uncertified && memcmp(other->id, k->id, ID_LEN) != 0)
+			return NULL;
+	}
+	return post_for(c, k, CA__ITEM_KIND__APP, NULL);
+}
+
 struct err *credential_post_items(
 	struct core *c, struct credential *k, const struct cause *cause UNUSED)
 {
@@ -68,7 +84,20 @@ struct err *credential_post_items(
 	TRY(post_for(c, k, CA__ITEM_KIND__CERTIFICATE, NULL));
 	if (k->origin == COMMON__ORIGIN__SERVER)
 		TRY(post_for(c, k, CA__ITEM_KIND__SEALED_KEY, NULL));
-	return NULL;
+	return post_apps(c, k);
+}
+
+struct err *items_post_pins(struct core *c, struct device *d)
+{
+	struct item item = { .kind = CA__ITEM_KIND__PINS, .state = ITEM_WANTED };
+
+	if (memcmp(d->pins, c->settings->pins, SHA256_LEN) == 0)
+		return NULL;
+	memcpy(d->pins, c->settings->pins, SHA256_LEN);
+	TRY(store_device_put(c->store, d));
+	memcpy(item.device, d->id, SHA256_LEN);
+	memcpy(item.request, d->request, ID_LEN);
+	return post_item(c, &item);
 }
 
 struct err *credential_post_removal(

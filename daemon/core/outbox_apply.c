@@ -251,12 +251,14 @@ static struct err *refuse_credential(struct core *c, const struct job *j, const 
 	return credential_can(k, CE_REJECT) ? credential_step(c, k, CE_REJECT, &cause) : NULL;
 }
 
-/* An item that is never signed must not hold up those behind it. */
-static struct err *refuse_item(struct core *c, const struct job *j, const struct err *why)
+/* An item that is never signed must not hold up those behind it. No configuration for this holder is no failure. */
+static struct err *refuse_item(
+	struct core *c, const struct job *j, const struct err *why, bool *ret_keep)
 {
 	AUTO(item) struct item *i = NULL;
 
 	TRY(store_item_get(c->store, j->id, &i));
+	*ret_keep = !(i && i->kind == CA__ITEM_KIND__APP && err_is(why, &ERR_POLICY));
 	if (i && i->state == ITEM_WANTED) {
 		i->state = ITEM_DROPPED;
 		TRY(store_item_put(c->store, i));
@@ -276,8 +278,7 @@ struct err *outbox_refused(
 	case JOB_CERTIFY:
 		return refuse_credential(c, j, why);
 	case JOB_SIGN_ITEM:
-		*ret_keep = true;
-		return refuse_item(c, j, why);
+		return refuse_item(c, j, why, ret_keep);
 	case JOB_REVOKE_DEVICE:
 		/* derivd-ca knows no such device; its credentials are revoked all the same, one by one. */
 		*ret_keep = true;

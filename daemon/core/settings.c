@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "proto/sig.h"
 
 #define CONNECTIONS_MAX 16
 
@@ -180,6 +181,21 @@ static struct err *load_own(struct settings *s)
 	return err_wrap(get_all(cfg, s), "%s", path);
 }
 
+/* Their digest is enough: derivd-ca writes the pins themselves into items. */
+static struct err *get_pins(cfg_t *cfg, struct settings *s)
+{
+	unsigned int n = cfg_size(cfg, "gateway-pins");
+	AUTO(buf) struct buf *all = buf_new();
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t pin[SHA256_LEN];
+		TRY(get_hex("gateway-pins", cfg_getnstr(cfg, "gateway-pins", i), SHA256_LEN, pin));
+		buf_add(all, pin, sizeof(pin));
+	}
+	sha256(buf_bytes(all), s->pins);
+	return NULL;
+}
+
 /* What a device is told when it connects; everything else in this file is for others. */
 static struct err *load_deployment(struct settings *s)
 {
@@ -201,6 +217,7 @@ static struct err *load_deployment(struct settings *s)
 	if (err_is(e, &ERR_NOTFOUND))
 		return err_as(&ERR_CONFIG, e, "derivd-ca init and derivctl setup write it");
 	TRY(e);
+	TRY(err_wrap(get_pins(cfg, s), "%s", path));
 	TRY(err_wrap(
 		get_hex("id", cfg_getstr(cfg, "id"), DEPLOYMENT_LEN, s->deployment), "%s", path));
 	return err_wrap(get_hex("delivery-key", cfg_getstr(cfg, "delivery-key"), DELIVERY_LEN,

@@ -32,6 +32,7 @@ struct settings {
 	/* deployment.conf */
 	uint8_t deployment[DEPLOYMENT_LEN];
 	uint8_t delivery_public[DELIVERY_LEN];
+	uint8_t pins[32]; /* SHA-256 over the gateway's pins: changes when they do */
 };
 
 /* Reads the files of this program's configuration directory. ERR_CONFIG. */

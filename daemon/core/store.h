@@ -192,6 +192,7 @@ struct device {
 	int64_t enrolled_ms, seen_ms;
 	uint64_t last_number;      /* of the newest item queued */
 	uint8_t chain[SHA256_LEN]; /* digest of the newest chain queued */
+	uint8_t pins[SHA256_LEN];  /* digest of the gateway's pins that it knows */
 };
 void device_free(struct device *d);
 DEFINE_AUTO(device, struct device *, device_free);

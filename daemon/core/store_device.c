@@ -88,14 +88,14 @@ static struct err *read_row(sqlite3_stmt *stmt, void **ret_row)
 	d->seen_ms = sql_int(stmt, 9);
 	d->last_number = (uint64_t)sql_int(stmt, 10);
 	sql_id(stmt, 11, d->chain, SHA256_LEN);
+	sql_id(stmt, 12, d->pins, SHA256_LEN);
 	*ret_row = take(d);
 	return NULL;
 }
 
 #define DEVICE_COLUMNS                                                                             \
 	"SELECT n, id, holder, request, label, platform, state, identity_public, enrolled_ms, "    \
-	"seen_ms, last_number, "                                                                   \
-	"chain FROM device WHERE "
+	"seen_ms, last_number, chain, pins FROM device WHERE "
 
 struct err *store_device_get(
 	struct store *s, const uint8_t id[static SHA256_LEN], struct device **ret_device)
@@ -113,21 +113,21 @@ struct err *store_device_add(struct store *s, const struct device *d)
 {
 	return sql_run(s,
 		"INSERT INTO device(id, holder, request, label, platform, state, identity_public, "
-		"enrolled_ms, seen_ms, "
-		"last_number, chain) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"hhdtttfiiih", d->id, d->holder, d->request, d->label, d->platform,
+		"enrolled_ms, seen_ms, last_number, chain, pins) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"hhdtttfiiihh", d->id, d->holder, d->request, d->label, d->platform,
 		device_state_name(d->state), d->identity_public, d->enrolled_ms, d->seen_ms,
-		(int64_t)d->last_number, d->chain);
+		(int64_t)d->last_number, d->chain, d->pins);
 }
 
 struct err *store_device_put(struct store *s, const struct device *d)
 {
 	return sql_run(s,
 		"UPDATE device SET request = ?2, label = ?3, platform = ?4, state = ?5, seen_ms = "
-		"?6, chain = ?7 "
-		"WHERE id = ?1",
-		"hdtttih", d->id, d->request, d->label, d->platform, device_state_name(d->state),
-		d->seen_ms, d->chain);
+		"?6, "
+		"chain = ?7, pins = ?8 WHERE id = ?1",
+		"hdtttihh", d->id, d->request, d->label, d->platform, device_state_name(d->state),
+		d->seen_ms, d->chain, d->pins);
 }
 
 struct err *store_device_seen(struct store *s, const uint8_t id[static SHA256_LEN], int64_t now_ms)

@@ -38,7 +38,7 @@ static const char *const steps[] = {
 
 	"CREATE TABLE device(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, holder BLOB NOT NULL, request BLOB NOT NULL,"
 	" label TEXT, platform TEXT, state TEXT NOT NULL, identity_public BLOB NOT NULL, enrolled_ms INTEGER NOT NULL,"
-	" seen_ms INTEGER NOT NULL, last_number INTEGER NOT NULL, chain BLOB) STRICT;"
+	" seen_ms INTEGER NOT NULL, last_number INTEGER NOT NULL, chain BLOB, pins BLOB) STRICT;"
 	"CREATE INDEX device_holder ON device(holder);"
 
 	"CREATE TABLE credential(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, request BLOB NOT NULL,"

@@ -29,6 +29,8 @@ static struct err *add_device(
 	memcpy(d.id, r->device, SHA256_LEN);
 	memcpy(d.holder, r->holder, SHA256_LEN);
 	memcpy(d.request, r->id, ID_LEN);
+	/* The QR code had the pins of today. */
+	memcpy(d.pins, c->settings->pins, SHA256_LEN);
 	d.identity_public = s->identity_public;
 	d.enrolled_ms = d.seen_ms = clock_real_ms();
 	TRY(store_device_add(c->store, &d));

@@ -288,6 +288,10 @@ static void sign_item(struct sim *s, const struct letter *l)
 		fail(s, l, &ERR_DEVICE_REVOKED);
 		return;
 	}
+	if (m->kind == CA__ITEM_KIND__APP && clock_fake_below(2)) {
+		fail(s, l, &ERR_POLICY);
+		return;
+	}
 	if (!note_number(s, m)) {
 		fail(s, l, &ERR_WRONG_STATE);
 		return;
@@ -298,7 +302,7 @@ static void sign_item(struct sim *s, const struct letter *l)
 	sign(buf_bytes(body), &item);
 	out.item = &item;
 	out.payload = m->payload;
-	if (m->kind == CA__ITEM_KIND__CHAIN)
+	if (m->kind == CA__ITEM_KIND__CHAIN || m->kind == CA__ITEM_KIND__APP)
 		out.payload = item.signature;
 	answer(s, l, MSG_CA_SIGNED_ITEM, &out);
 }
