@@ -359,6 +359,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
             raise KioskError(f"{e}\n{self.logs()}") from None
         if not self.spawn.alive():
             raise KioskError(f"the services do not start:\n{self.logs()}")
+        wait_for("derivd-ca", lambda: self.ctl_json("status", uid=0)[0]["ca_reachable"])
         return self
 
     def halt(self):
@@ -420,6 +421,8 @@ key = "{self.at('etc/gateway/gateway.key')}"
     def as_person(self, uid):
         """To be called in the child: this person, with no other group than the role's."""
         def become():
+            if uid == 0:
+                return
             os.setgroups([GROUPS[uid]])
             os.setgid(uid)
             os.setuid(uid)
