@@ -26,7 +26,7 @@ struct statement_request {
 
 struct statement {
 	uint8_t version; /* STATEMENT_VERSION */
-	char *host;      /* as the QR code named it; who has deployment.conf compares */
+	char *host;      /* as the QR code named it */
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	bool has_invitation; /* false for op = issue */
 	uint8_t invitation_public[ED25519_PUBLIC_LEN];
@@ -58,6 +58,12 @@ MUST_CHECK struct err *statement_decode(struct bytes b, struct statement **ret_s
  */
 MUST_CHECK struct err *statement_check(const Common__Statement *wire, const struct offer *offer,
 	struct bytes offer_bytes, struct bytes invitation_public, struct statement **ret_statement);
+
+/*
+ * In an enrollment the device must have come to this host: it is what its QR code said, and deployment.conf says. (An
+ * enrolled device names the host of its enrollment, which may have got another name since.) ERR_STATEMENT_BAD.
+ */
+MUST_CHECK struct err *statement_check_host(const struct statement *s, const char *host);
 
 /* SHA-256 of the SubjectPublicKeyInfo in a PKCS#10. ERR_FORMAT. */
 MUST_CHECK struct err *statement_key_hash(const struct statement_request *r, uint8_t ret_hash[static SHA256_LEN]);

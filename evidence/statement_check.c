@@ -224,3 +224,11 @@ struct err *statement_check(const Common__Statement *wire, const struct offer *o
 	*ret_statement = take(s);
 	return NULL;
 }
+
+struct err *statement_check_host(const struct statement *s, const char *host)
+{
+	if (s->has_invitation && strcmp(s->host, host) != 0)
+		return err_new(&ERR_STATEMENT_BAD, "statement: the device came to the host %s, not to %s",
+			s->host, host);
+	return NULL;
+}

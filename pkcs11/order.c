@@ -145,6 +145,7 @@ struct err *order_check(const Card__Sign *request, const struct deployment *depl
 	TRY(err_wrap(statement_check(request->statement, offer, pb_bytes(request->offer->body),
 			     pb_bytes(request->invitation_public), &statement),
 		"the device's statement"));
+	TRY(statement_check_host(statement, deployment->host));
 	TRY(check_operation(request, offer, statement, deployment));
 	TRY(build(request, offer, statement, deployment, order));
 	*ret_order = take(order);

@@ -192,6 +192,7 @@ struct err *session_await_device(struct session *s)
 	secret_free(take(s->invitation));
 	TRY(e);
 	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body), invited, &s->statement));
+	TRY(statement_check_host(s->statement, s->deployment->host));
 	TRY(check_identity(s));
 	session_say(s, words(WORD_DEVICE_HERE, "platform", s->statement->platform, "address", s->stated->address,
 			       NULL));

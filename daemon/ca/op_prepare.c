@@ -154,6 +154,7 @@ struct err *op_prepare(struct state *s, const Ca__Prepare *q, Ca__Nonce **ret)
 	TRY(part_now(s, &now));
 	TRY(check_offer(s, q->offer, now, &offer));
 	TRY(check_statement(q, offer, &statement));
+	TRY(statement_check_host(statement, s->deployment->host));
 	TRY(check_device(s, offer, statement));
 	TRY(check_predecessor(s, q, offer, statement));
 	TRY(check_card(s, q, offer, now));

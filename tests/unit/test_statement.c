@@ -22,6 +22,8 @@ static void accepts_a_good_one(void **state)
 	assert_ok(check(e));
 	assert_ok(statement_decode(buf_bytes(e->statement_bytes), &s));
 	assert_string_equal(s->host, "kiosk.example.org");
+	assert_ok(statement_check_host(s, "kiosk.example.org"));
+	assert_err(statement_check_host(s, "evil.example.org"), &ERR_STATEMENT_BAD);
 	statement_device_id(s, id);
 	key_hash(e->identity, again);
 	assert_memory_equal(id, again, SHA256_LEN);
@@ -248,6 +250,8 @@ static void further_issuance(void **state)
 	assert_ok(statement_check(
 		&e->wire_statement, &e->offer, buf_bytes(e->offer_bytes), BYTES(NULL, 0), &s));
 	assert_false(s->has_invitation);
+	/* The gateway may have got another name since. */
+	assert_ok(statement_check_host(s, "kiosk-2.example.org"));
 	assert_err_text(check(e), &ERR_STATEMENT_BAD, "needs no invitation");
 }
 
