@@ -135,8 +135,10 @@ static struct err *ask_courier(
 		TRY(peer_connect(path, LINK_COURIER, "derivd-ca", &r->courier));
 	struct err *e = peer_call(r->courier, MSG_COURIER_FETCH, fetch, MSG_COURIER_FETCHED,
 		FETCH_MS + 1000, ret_fetched);
-	/* An answer of the courier's leaves the connection good; anything else does not. */
-	if (e && !err_is(e, &ERR_COURIER) && !err_is(e, &ERR_DENIED)) {
+	/* These are answers, after which the connection is good; after anything else it may not be. */
+	bool answered = !e || err_is(e, &ERR_COURIER) || err_is(e, &ERR_POLICY) ||
+			err_is(e, &ERR_FORMAT) || err_is(e, &ERR_LIMIT);
+	if (!answered) {
 		peer_free(r->courier);
 		r->courier = NULL;
 	}

@@ -130,21 +130,24 @@ static struct err *failed(const struct hop *h, CURLcode code)
 
 	if (h->too_large || code == CURLE_FILESIZE_EXCEEDED)
 		return err_new(
-			&ERR_COURIER, "%s: larger than %zu bytes", h->url->text, h->f->max_bytes);
+			&ERR_LIMIT, "%s: larger than %zu bytes", h->url->text, h->f->max_bytes);
 	if (h->special)
-		return err_new(&ERR_DENIED, "%s: leads to an address of this machine or this link",
+		return err_new(&ERR_POLICY, "%s: leads to an address of this machine or this link",
 			h->url->text);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return err_new(&ERR_TIMEOUT, "%s: not complete in time", h->url->text);
 	return err_new(
 		&ERR_COURIER, "%s: %s", h->url->text, *error ? error : curl_easy_strerror(code));
 }
 
-static struct err *take_answer(CURL *c, struct hop *h, struct fetched **ret_fetched)
+static struct err *take_answer(CURL *c, struct hop *h, long status, struct fetched **ret_fetched)
 {
 	char *type = NULL;
 
 	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
 	*ret_fetched = xcalloc(1, sizeof(**ret_fetched));
 	(*ret_fetched)->body = take(h->body);
+	(*ret_fetched)->status = (uint32_t)status;
 	bool good = type && strlen(type) <= CONTENT_TYPE_MAX &&
 		    text_is_printable(BYTES(type, strlen(type)));
 	(*ret_fetched)->content_type = xstrdup(good ? type : "");
@@ -168,11 +171,8 @@ static struct err *run_hop(
 		return failed(h, code);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(c, CURLINFO_REDIRECT_URL, &redirect);
-	if (status == 200)
-		return take_answer(c, h, ret_fetched);
 	if (!redirect)
-		return err_new(&ERR_COURIER, "%s: the server answers with status %ld", h->url->text,
-			status);
+		return take_answer(c, h, status, ret_fetched);
 	*ret_redirect = xstrdup(redirect);
 	return NULL;
 }
@@ -181,10 +181,10 @@ static struct err *admit(const struct fetch_rules *rules, const char *text, stru
 {
 	AUTO(url) struct url *url = NULL;
 
-	TRY(err_as(&ERR_DENIED, url_parse(text, &url), "URL"));
+	TRY(url_parse(text, &url));
 	if (!url_matches(url, rules->allow))
 		return err_new(
-			&ERR_DENIED, "%s: not admitted by \"allow\" in courier.conf", url->text);
+			&ERR_POLICY, "%s: not admitted by \"allow\" in courier.conf", url->text);
 	*ret_url = take(url);
 	return NULL;
 }
@@ -193,35 +193,46 @@ static struct err *next_url(const struct fetch_rules *rules, const char *redirec
 {
 	AUTO(url) struct url *next = NULL;
 
-	TRY(err_wrap(admit(rules, redirect, &next), "%s redirects", (*url)->text));
+	TRY(err_as(&ERR_POLICY, admit(rules, redirect, &next), "%s redirects", (*url)->text));
 	if (text_starts((*url)->text, "https://") && !text_starts(next->text, "https://"))
-		return err_new(&ERR_DENIED, "%s redirects to a place without TLS", (*url)->text);
+		return err_new(&ERR_POLICY, "%s redirects to a place without TLS", (*url)->text);
 	url_free(*url);
 	*url = take(next);
 	return NULL;
+}
+
+static struct err *follow(const struct fetch_rules *rules, const struct fetch *f, struct url **url,
+	struct fetched **ret_fetched)
+{
+	int64_t deadline = clock_boot_ms() + f->timeout_ms;
+
+	for (int hops = 0; hops <= FETCH_REDIRECTS_MAX; hops++) {
+		AUTO(buf) struct buf *body = buf_new();
+		AUTO_MEM char *redirect = NULL;
+		struct hop h = { .rules = rules, .f = f, .url = *url, .body = body };
+		int64_t left = deadline - clock_boot_ms();
+		if (left <= 0)
+			return err_new(&ERR_TIMEOUT, "%s: not complete in time", f->url);
+		h.may_be_special = rules->proxy || url_matches_host(*url, rules->allow);
+		struct err *e = run_hop(&h, left, &redirect, ret_fetched);
+		body = h.body; /* NULL when the answer took it */
+		TRY(e);
+		if (!redirect)
+			return NULL;
+		TRY(next_url(rules, redirect, url));
+	}
+	return err_new(&ERR_COURIER, "%s: more than %d redirections", f->url, FETCH_REDIRECTS_MAX);
 }
 
 struct err *fetch_get(
 	const struct fetch_rules *rules, const struct fetch *f, struct fetched **ret_fetched)
 {
 	AUTO(url) struct url *url = NULL;
-	int64_t deadline = clock_boot_ms() + f->timeout_ms;
 
+	if (!f->max_bytes || f->max_bytes > FETCH_BYTES_MAX || !f->timeout_ms ||
+		f->timeout_ms > FETCH_MS_MAX)
+		return err_new(&ERR_FORMAT, "a fetch is of 1 to %d bytes within 1 to %d ms",
+			FETCH_BYTES_MAX, FETCH_MS_MAX);
 	TRY(admit(rules, f->url, &url));
-	for (int hops = 0; hops <= FETCH_REDIRECTS_MAX; hops++) {
-		AUTO(buf) struct buf *body = buf_new();
-		AUTO_MEM char *redirect = NULL;
-		struct hop h = { .rules = rules, .f = f, .url = url, .body = body };
-		int64_t left = deadline - clock_boot_ms();
-		if (left <= 0)
-			break;
-		h.may_be_special = rules->proxy || url_matches_host(url, rules->allow);
-		struct err *e = run_hop(&h, left, &redirect, ret_fetched);
-		body = h.body; /* NULL when the answer took it */
-		TRY(e);
-		if (!redirect)
-			return NULL;
-		TRY(next_url(rules, redirect, &url));
-	}
-	return err_new(&ERR_COURIER, "%s: too many redirections, or too slow", f->url);
+	return follow(rules, f, &url, ret_fetched);
 }

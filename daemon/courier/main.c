@@ -15,7 +15,8 @@
 #include "proto/kind.h"
 #include "proto/worker.h"
 
-#define DEADLINE_S 60
+/* More than a fetch may take (FETCH_MS_MAX). */
+#define DEADLINE_S 75
 
 struct courier {
 	cfg_t *cfg; /* owns what rules lends */
@@ -46,11 +47,6 @@ static struct err *read_config(struct courier *c)
 	return NULL;
 }
 
-static uint32_t at_most(uint32_t asked, uint32_t max)
-{
-	return asked && asked < max ? asked : max;
-}
-
 static struct err *run_fetch(struct worker *w, const void *request)
 {
 	const Courier__Fetch *q = request;
@@ -58,14 +54,14 @@ static struct err *run_fetch(struct worker *w, const void *request)
 	AUTO(fetched) struct fetched *fetched = NULL;
 	Courier__Fetched m = COURIER__FETCHED__INIT;
 	const struct fetch f = { .url = q->url,
-		.max_bytes = at_most(q->max_bytes, FETCH_BYTES_MAX),
-		.timeout_ms = at_most(q->timeout_ms, FETCH_MS_MAX),
+		.max_bytes = q->max_bytes,
+		.timeout_ms = q->timeout_ms,
 		.accept = q->accept };
 
 	TRY(fetch_get(&c->rules, &f, &fetched));
 	m.body = pb_lend(buf_bytes(fetched->body));
 	m.content_type = fetched->content_type;
-	m.status = 200;
+	m.status = fetched->status;
 	log_debug("%s: %zu bytes", q->url, buf_len(fetched->body));
 	return worker_reply(w, MSG_COURIER_FETCHED, &m);
 }

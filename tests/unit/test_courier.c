@@ -44,11 +44,12 @@ static void brings_what_is_there(void **state)
 	assert_null(strstr(buf_str(headers->body), "Authorization"));
 }
 
-static void refuses_what_is_missing(void **state)
+static void tells_what_is_missing(void **state)
 {
 	AUTO(fetched) struct fetched *f = NULL;
 
-	assert_err_text(get(&loopback, "/nothing", 1000, 3000, &f), &ERR_COURIER, "404");
+	assert_ok(get(&loopback, "/nothing", 1000, 3000, &f));
+	assert_int_equal(f->status, 404);
 }
 
 static void stops_at_the_size(void **state)
@@ -56,16 +57,19 @@ static void stops_at_the_size(void **state)
 	AUTO(fetched) struct fetched *f = NULL;
 	AUTO(fetched) struct fetched *exact = NULL;
 
-	assert_err_text(get(&loopback, "/large", 4999, 3000, &f), &ERR_COURIER, "larger than 4999");
+	assert_err_text(get(&loopback, "/large", 4999, 3000, &f), &ERR_LIMIT, "larger than 4999");
 	assert_ok(get(&loopback, "/large", 5000, 3000, &exact));
-	assert_err_text(get(&loopback, "/endless", 100000, 5000, &f), &ERR_COURIER, "larger than");
+	assert_err_text(get(&loopback, "/endless", 100000, 5000, &f), &ERR_LIMIT, "larger than");
 }
 
 static void stops_at_the_time(void **state)
 {
 	AUTO(fetched) struct fetched *f = NULL;
 
-	assert_err(get(&loopback, "/slow", 1000, 500, &f), &ERR_COURIER);
+	assert_err(get(&loopback, "/slow", 1000, 500, &f), &ERR_TIMEOUT);
+	assert_err(get(&loopback, "/good", 0, 500, &f), &ERR_FORMAT);
+	assert_err(get(&loopback, "/good", 10, 0, &f), &ERR_FORMAT);
+	assert_err(get(&loopback, "/good", FETCH_BYTES_MAX + 1, 500, &f), &ERR_FORMAT);
 }
 
 static void goes_nowhere_else(void **state)
@@ -75,7 +79,7 @@ static void goes_nowhere_else(void **state)
 	AUTO(fetched) struct fetched *f = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-		assert_err(get(&loopback, paths[i], 1000, 3000, &f), &ERR_DENIED);
+		assert_err(get(&loopback, paths[i], 1000, 3000, &f), &ERR_POLICY);
 	assert_err_text(get(&loopback, "/to-loop", 1000, 3000, &f), &ERR_COURIER, "redirections");
 }
 
@@ -89,10 +93,10 @@ static void keeps_out_of_this_machine(void **state)
 	struct fetch by_name = { .url = name, .max_bytes = 100, .timeout_ms = 3000 };
 	struct fetch file = { .url = "file:///etc/passwd", .max_bytes = 100, .timeout_ms = 3000 };
 
-	assert_err_text(get(&any, "/good", 100, 3000, &f), &ERR_DENIED, "this machine");
-	assert_err_text(fetch_get(&any, &by_name, &f), &ERR_DENIED, "this machine");
-	assert_err_text(get(&none, "/good", 100, 3000, &f), &ERR_DENIED, "courier.conf");
-	assert_err(fetch_get(&any, &file, &f), &ERR_DENIED);
+	assert_err_text(get(&any, "/good", 100, 3000, &f), &ERR_POLICY, "this machine");
+	assert_err_text(fetch_get(&any, &by_name, &f), &ERR_POLICY, "this machine");
+	assert_err_text(get(&none, "/good", 100, 3000, &f), &ERR_POLICY, "courier.conf");
+	assert_err(fetch_get(&any, &file, &f), &ERR_FORMAT);
 }
 
 static void ignores_the_environment(void **state)
@@ -162,12 +166,14 @@ static void serves_a_connection(void **state)
 	assert_ok(peer_hello(p, "test", 5000));
 	q.url = url;
 	q.accept = url + strlen(url);
+	q.max_bytes = 100;
+	q.timeout_ms = 3000;
 	assert_ok(peer_call(p, MSG_COURIER_FETCH, &q, MSG_COURIER_FETCHED, 5000, &fetched));
 	assert_int_equal(fetched->body.len, 4);
 	assert_int_equal(fetched->status, 200);
 	url[0] = 'f';
 	struct err *e = peer_call(p, MSG_COURIER_FETCH, &q, MSG_COURIER_FETCHED, 5000, &fetched);
-	assert_err(e, &ERR_DENIED);
+	assert_err(e, &ERR_FORMAT);
 	stand_stop(pid);
 	unlink(path);
 	rmdir(dir);
@@ -177,7 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(brings_what_is_there),
-		cmocka_unit_test(refuses_what_is_missing),
+		cmocka_unit_test(tells_what_is_missing),
 		cmocka_unit_test(stops_at_the_size),
 		cmocka_unit_test(stops_at_the_time),
 		cmocka_unit_test(goes_nowhere_else),
