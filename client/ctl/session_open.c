@@ -145,9 +145,10 @@ static void say_offer(struct session *s)
 	AUTO_MEM char *name = person_name(s->offer->facts);
 	AUTO_MEM char *last_four = person_last_four(s->offer->facts);
 	AUTO_MEM char *number = last_four[0] != '\0' ? words(WORD_LAST4, "digits", last_four, NULL) : xstrdup("");
+	AUTO_MEM char *nameless = words(WORD_NAMELESS, NULL);
 	json_t *purposes = json_array();
 
-	session_say(s, words(WORD_WHO, "name", name, "last4", number, NULL));
+	session_say(s, words(WORD_WHO, "name", name[0] ? name : nameless, "last4", number, NULL));
 	session_say(s, words(s->operation == COMMON__OPERATION__ISSUE ? WORD_WHAT_MORE : WORD_WHAT, NULL));
 	for (size_t i = 0; i < s->offer->n_purposes; i++) {
 		Common__Purpose p = s->offer->purposes[i].purpose;

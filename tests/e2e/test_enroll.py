@@ -115,6 +115,7 @@ def _():
     for row in credentials():
         proof = kiosk.at(f"proof/{row['id']}")
         kiosk.ctl("evidence", "show", row["id"], "--output", proof + ".bin", "--extract", proof, uid=AUDITOR)
+        os.chmod(proof + ".bin", 0o644)
         kiosk.ctl("evidence", "verify", proof + ".bin", "--anchor", kiosk.at("etc/card-ca.pem"), uid=NOBODY)
         kiosk.write(f"proof/{row['id']}.pub", run("openssl", "x509", "-in", f"{proof}/card.pem", "-pubkey", "-noout").stdout)
         run("openssl", "dgst", "-sha256", "-verify", proof + ".pub", "-signature", f"{proof}/intent.sig",
@@ -131,6 +132,7 @@ def _():
         bad[at] ^= 1
         with open(kiosk.at("proof/bad.bin"), "wb") as f:
             f.write(bad)
+        os.chmod(kiosk.at("proof/bad.bin"), 0o644)
         done = kiosk.ctl("evidence", "verify", kiosk.at("proof/bad.bin"), uid=NOBODY, check=False)
         tap.check(done.returncode != 0, f"byte {at} was changed and it still verifies:\n{done.stdout}")
 
@@ -187,7 +189,7 @@ def _():
 @tap.test("every reader of the lists sees what the role allows")
 def _():
     tap.equal(kiosk.ctl_error("device", "list", uid=NOBODY), "denied")
-    tap.equal(kiosk.ctl_error("provision", "--yes", uid=AUDITOR), "denied")
+    tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri", uid=AUDITOR), "denied")
     for what in ("request", "device", "credential", "queue"):
         tap.check(kiosk.ctl(what, "list").returncode == 0, what)
         tap.check(kiosk.ctl(what, "list", uid=AUDITOR).returncode == 0, what)
