@@ -251,6 +251,9 @@ static struct err *follow_once(struct session *s, uint64_t *after, bool *ret_new
 	struct err *e = session_wait(s, &w);
 
 	*ret_news = true;
+	/* derivd waits for a new signature; if none can come it is told so. */
+	if (err_is(e, &ERR_NONCE_EXPIRED))
+		s->committed = false;
 	if (err_is(e, &ERR_NONCE_EXPIRED) && s->o.pin_fd < 0) {
 		err_free(e);
 		return sign_again(s);

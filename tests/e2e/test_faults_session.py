@@ -222,9 +222,10 @@ def _():
             digits = p.digits()
             s.expect("digits-needed")
             # Each answer of the card takes so long that the signature comes too late.
-            kiosk.reader.ctl("slow 1200")
+            kiosk.reader.ctl("slow 4000")
             s.type(digits)
-            tap.equal([e["error"]["kind"] for e in s.rest() if "error" in e], ["nonce-expired"])
+            events = s.rest()
+            tap.equal([e["error"]["kind"] for e in events if "error" in e], ["nonce-expired"], f"errors in {events}")
         tap.check(p.wait() != 0, "the phone thinks that it is enrolled")
     finally:
         kiosk.reader.ctl("slow 0")
