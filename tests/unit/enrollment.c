@@ -19,6 +19,11 @@ static ProtobufCBinaryData lend(const struct buf *b)
 	return pb_lend(buf_bytes(b));
 }
 
+size_t enrollment_bit_step(void)
+{
+	return getenv("DERIVD_TEST_LONG") ? 1 : 9;
+}
+
 EVP_PKEY *enrollment_rsa(unsigned int bits)
 {
 	EVP_PKEY *key = EVP_RSA_gen(bits);

@@ -57,6 +57,9 @@ void enrollment_sign_receipt(struct enrollment *e);
 void enrollment_free(struct enrollment *e);
 DEFINE_AUTO(enrollment, struct enrollment *, enrollment_free);
 
+/* For tests that turn bits: 9, which is one bit of each byte, another one in each; 1, all of them, with DERIVD_TEST_LONG in
+ * the environment. */
+size_t enrollment_bit_step(void);
 /* A PKCS#10 with an empty subject, signed by its own key; the caller frees. */
 struct buf *enrollment_pkcs10(EVP_PKEY *key);
 /* A certificate over key, signed by issuer (a NULL issuer_cert: issued under subject's own name). is_ca adds what a CA's needs. */

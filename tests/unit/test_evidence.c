@@ -46,12 +46,6 @@ static void every_kind_of_card_key(void **state)
 	}
 }
 
-/* One bit of each byte, another one in each; with DERIVD_TEST_LONG in the environment all eight. */
-static size_t bits_step(void)
-{
-	return getenv("DERIVD_TEST_LONG") ? 1 : 9;
-}
-
 /* The whole message as it goes over the wire. Fields that this build does not know are ignored, so a turned bit in a
  * field's number takes the field away: every field is needed, so that is noticed, too. */
 static void no_bit_can_be_turned(void **state)
@@ -61,7 +55,7 @@ static void no_bit_can_be_turned(void **state)
 	enrollment_build(e);
 	AUTO(buf) struct buf *packed = msg_pack_type(&e->wire.base);
 	uint8_t *bytes = bytes_dup(buf_bytes(packed));
-	for (size_t bit = 0; bit < buf_len(packed) * 8; bit += bits_step()) {
+	for (size_t bit = 0; bit < buf_len(packed) * 8; bit += enrollment_bit_step()) {
 		AUTO(evidence) struct evidence *found = NULL;
 		ProtobufCMessage *wire = NULL;
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
