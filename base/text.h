@@ -22,6 +22,9 @@ bool text_is_printable(struct bytes b);
 /* A copy that is safe for a terminal or a log: what text_is_printable refuses stands as \xNN. */
 char *text_safe(struct bytes b);
 
+/* The first max bytes at most of a UTF-8 text, not ending within a character; "" for NULL. The caller frees. */
+char *text_cut(const char *s, size_t max);
+
 /* How many columns of a terminal the text takes: two for wide characters, none for combining ones, one for a byte that
  * is no UTF-8. */
 size_t text_columns(struct bytes b);

@@ -1,6 +1,8 @@
 /* text_safe.c: text of others: is it UTF-8, may it be shown, and how to show it when it may not. */
 #include "base/text.h"
 
+#include <string.h>
+
 #include <locale.h>
 #include <wchar.h>
 
@@ -92,6 +94,17 @@ bool text_is_printable(struct bytes b)
 		i += len;
 	}
 	return true;
+}
+
+char *text_cut(const char *s, size_t max)
+{
+	size_t len = s ? strnlen(s, max + 1) : 0;
+
+	/* The byte behind the cut must not go on with a character that began before it. */
+	if (len > max)
+		for (len = max; len > 0 && ((uint8_t)s[len] & 0xc0) == 0x80;)
+			len--;
+	return bytes_strdup(BYTES(s, len));
 }
 
 char *text_safe(struct bytes b)

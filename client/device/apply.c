@@ -64,15 +64,9 @@ static struct kept_ack *new_ack(struct state *s)
 static void set_detail(struct acknowledgement *a, const char *detail)
 {
 	AUTO_MEM char *shown = text_safe(BYTES(detail, strlen(detail)));
-	size_t len = strlen(shown);
+	AUTO_MEM char *cut = text_cut(shown, sizeof(a->detail) - 1);
 
-	if (len > sizeof(a->detail) - 1)
-		len = sizeof(a->detail) - 1;
-	/* Not through the middle of a character. */
-	while (len > 0 && !text_is_utf8(BYTES(shown, len)))
-		len--;
-	memcpy(a->detail, shown, len);
-	a->detail[len] = 0;
+	memcpy(a->detail, cut, strlen(cut) + 1);
 }
 
 static struct err *acknowledge(struct state *s, EVP_PKEY *identity, const struct applied *r,

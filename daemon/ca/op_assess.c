@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/log.h"
 #include "daemon/ca/build.h"
 #include "daemon/ca/op_part.h"
@@ -102,7 +103,7 @@ static struct err *answer(
 	AUTO(buf) struct buf *body = offer_encode(o);
 	AUTO(buf) struct buf *signature = NULL;
 	AUTO_MEM char *last_four = eligible_last_four(card->facts);
-	AUTO_MEM char *name = part_cut(facts_get(card->facts, FACT_NAME), PART_NAME_MAX);
+	AUTO_MEM char *name = text_cut(facts_get(card->facts, FACT_NAME), PART_NAME_MAX);
 	uint8_t holder[SHA256_LEN];
 	Common__Purpose purposes[OFFER_PURPOSES_MAX];
 

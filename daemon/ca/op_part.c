@@ -129,13 +129,3 @@ struct err *part_audit(const Common__AuditHead *wire, struct entry_audit *ret_au
 	memcpy(ret_audit->hash, wire->hash.data, SHA256_LEN);
 	return NULL;
 }
-
-char *part_cut(const char *text, size_t max)
-{
-	size_t len = text ? strnlen(text, max + 1) : 0;
-
-	if (len > max)
-		for (len = max; len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80;)
-			len--;
-	return bytes_strdup(BYTES(text, len));
-}

@@ -36,8 +36,6 @@ MUST_CHECK struct err *part_evidence(
 MUST_CHECK struct err *part_audit(const Common__AuditHead *wire, struct entry_audit *ret_audit);
 /* The longest name of a person in an answer. */
 #define PART_NAME_MAX 256
-/* A copy of at most max bytes, cut before a character that would not fit; NULL becomes "". The caller frees. */
-char *part_cut(const char *text, size_t max);
 /* A Signed message that lends from both. */
 #define PART_SIGNED(message, body_buf, signature_buf)                                              \
 	Common__Signed message = COMMON__SIGNED__INIT;                                             \

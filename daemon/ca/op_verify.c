@@ -225,7 +225,7 @@ static struct err *answer(struct state *s, const struct entry_receipt *entry, Ca
 		TRY(fill_wanted(s, &receipt->purposes[i], statement, &wanted[i]));
 		pointers[i] = &wanted[i];
 	}
-	AUTO_MEM char *name = part_cut(facts_get(receipt->facts, FACT_NAME), PART_NAME_MAX);
+	AUTO_MEM char *name = text_cut(facts_get(receipt->facts, FACT_NAME), PART_NAME_MAX);
 	PART_SIGNED(signed_receipt, entry->body, entry->signature);
 	m.receipt = &signed_receipt;
 	m.holder_id = pb_lend(BYTES(entry->holder_id, SHA256_LEN));

@@ -12,8 +12,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "proto/device.pb-c.h"
 #include "proto/kind.h"
+
+/* limit.def's for Down. */
+#define REASON_MAX 256
 
 enum conn_phase {
 	CONN_FIRST,    /* nothing has come yet */
@@ -328,7 +332,7 @@ static void on_closing(
 	struct hub *h = c->hub;
 	Gateway__Down m = GATEWAY__DOWN__INIT;
 
-	AUTO_MEM char *shown = xasprintf("%.200s", reason);
+	AUTO_MEM char *shown = text_cut(reason, REASON_MAX);
 	log_debug("connection %llu: %s", (unsigned long long)c->roster.number, shown);
 	count(h, c->is_open, end);
 	if (end == STREAM_BROKEN && c->is_open)

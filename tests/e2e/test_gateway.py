@@ -321,6 +321,10 @@ def _():
         tap.equal(phone.closed(), "go away", "last word")
         tap.equal(one(core.expect("GATEWAY_DOWN").fields, 2), b"tested", "reason")
         core.relay(connection, "DEVICE_HINT", pb((1, 1)))  # nobody is there: no harm
+        phone = g.device()
+        phone.hello()
+        core.drop(core.greet(), "x" + "\u00e4" * 127)  # as long as it may be
+        tap.equal(one(core.until("GATEWAY_DOWN").fields, 2).decode(), "x" + "\u00e4" * 127, "reason")
         again = g.device()
         again.hello()
         core.greet()

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "evidence/deployment.h"
 #include "evidence/item.h"
+#include "evidence/payload.h"
 #include "evidence/receipt.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -48,6 +49,27 @@ static struct err *again_chain(struct bytes b, struct buf *out)
 	return NULL;
 }
 
+static struct err *again_pins(struct bytes b, struct buf *out)
+{
+	uint8_t pins[PINS_MAX][SHA256_LEN];
+	size_t n = 0;
+
+	TRY(payload_pins_decode(b, pins, &n));
+	AUTO(buf) struct buf *again = payload_pins_encode(pins, n);
+	buf_add_bytes(out, buf_bytes(again));
+	return NULL;
+}
+
+static struct err *again_apps(struct bytes b, struct buf *out)
+{
+	AUTO(payload_apps) struct payload_apps *a = NULL;
+
+	TRY(payload_apps_decode(b, &a));
+	AUTO(buf) struct buf *again = payload_apps_encode(a->apps, a->n);
+	buf_add_bytes(out, buf_bytes(again));
+	return NULL;
+}
+
 static struct err *again_invitation(struct bytes b, struct buf *out)
 {
 	AUTO(invitation_uri) struct invitation_uri *u = NULL;
@@ -65,7 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct err *(*const kinds[])(struct bytes, struct buf *) = { again_offer,
 		again_statement, again_intent, again_receipt, again_ticket, again_item,
-		again_acknowledgement, again_facts, again_chain, again_invitation };
+		again_acknowledgement, again_facts, again_chain, again_invitation, again_pins,
+		again_apps };
 	AUTO(buf) struct buf *out = buf_new();
 
 	if (size < 1 || data[0] >= ARRAY_LEN(kinds))

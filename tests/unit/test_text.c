@@ -282,6 +282,29 @@ static void spans_for_people(void **state)
 	}
 }
 
+static void cuts_fall_between_characters(void **state)
+{
+	static const struct {
+		const char *s;
+		size_t max;
+		const char *cut;
+	} cases[] = {
+		{ "abc", 5, "abc" },
+		{ "abc", 3, "abc" },
+		{ "abc", 2, "ab" },
+		{ "a\u00e4b", 2, "a" },
+		{ "a\u00e4b", 3, "a\u00e4" },
+		{ "\U0001f600", 3, "" },
+		{ "abc", 0, "" },
+		{ NULL, 4, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO_MEM char *s = text_cut(cases[i].s, cases[i].max);
+		assert_string_equal(s, cases[i].cut);
+	}
+}
+
 static void beginnings_and_ends(void **state)
 {
 	assert_true(text_starts("abc", "ab"));
@@ -309,6 +332,7 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(times),
 		cmocka_unit_test(spans_for_people),
+		cmocka_unit_test(cuts_fall_between_characters),
 		cmocka_unit_test(beginnings_and_ends),
 	};
 
