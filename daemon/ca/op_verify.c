@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "daemon/ca/nonce.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/bundle.h"
