@@ -38,3 +38,4 @@ pkglibexec_PROGRAMS += derivd-ca
 derivd_ca_SOURCES = daemon/ca/main.c
 derivd_ca_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)
 derivd_ca_LDADD = $(CA_LIBS)
+dist_man_MANS += daemon/ca/derivd-ca.8 daemon/ca/ca.conf.5
