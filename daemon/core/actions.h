@@ -4,31 +4,51 @@
 
 #include "daemon/core/request.h"
 
-typedef struct err *request_action(struct core *c, struct request *r, const struct cause *cause);
-typedef struct err *credential_action(
+/* --- of requests (request_act.c) --- */
+
+/* The session's row and seat go; both sides hear of it when it did not end well. */
+MUST_CHECK struct err *request_leave_session(
+	struct core *c, struct request *r, const struct cause *cause);
+/* A job for derivd-ca. */
+MUST_CHECK struct err *request_post_verify(
+	struct core *c, struct request *r, const struct cause *cause);
+/* It is too old: derivctl may ask for a new signature. */
+MUST_CHECK struct err *request_drop_evidence(
+	struct core *c, struct request *r, const struct cause *cause);
+/* Each one by its own state. */
+MUST_CHECK struct err *request_cancel_credentials(
+	struct core *c, struct request *r, const struct cause *cause);
+
+/* --- of credentials (credential_act.c) --- */
+
+MUST_CHECK struct err *credential_post_certify(
+	struct core *c, struct credential *k, const struct cause *cause);
+/* Jobs and items that nobody needs any more go. */
+MUST_CHECK struct err *credential_drop_work(
+	struct core *c, struct credential *k, const struct cause *cause);
+/* The same, and a job to revoke. */
+MUST_CHECK struct err *credential_take_back(
+	struct core *c, struct credential *k, const struct cause *cause);
+/* The slot's live one steps back. */
+MUST_CHECK struct err *credential_succeed(
+	struct core *c, struct credential *k, const struct cause *cause);
+/* It is revoked, too, if derivd.conf says so. */
+MUST_CHECK struct err *credential_retire(
 	struct core *c, struct credential *k, const struct cause *cause);
 
-/* request_act.c */
-request_action
-	request_leave_session; /* the session's row and seat go; both sides hear of it when it did not end well */
-request_action request_post_verify;        /* a job for derivd-ca */
-request_action request_drop_evidence;      /* too old: derivctl may ask for a new signature */
-request_action request_cancel_credentials; /* each one by its own state */
+/* --- items (items.c) --- */
 
-/* credential_act.c */
-credential_action credential_post_certify;
-credential_action credential_post_items;   /* items.c */
-credential_action credential_drop_work;    /* jobs and items that nobody needs any more */
-credential_action credential_take_back;    /* the same, and a job to revoke */
-credential_action credential_succeed;      /* the slot's live one steps back */
-credential_action credential_retire;       /* revoked too, if derivd.conf says so */
-credential_action credential_post_removal; /* items.c: the device is told to remove it */
-
-/* A new job, due now. */
-struct err *post_job(struct core *c, struct job *job);
+MUST_CHECK struct err *credential_post_items(
+	struct core *c, struct credential *k, const struct cause *cause);
+/* The device is told to remove it. */
+MUST_CHECK struct err *credential_post_removal(
+	struct core *c, struct credential *k, const struct cause *cause);
 /* New pins, if the gateway has others than the device was told last. */
-struct err *items_post_pins(struct core *c, struct device *d);
-/* Items get their numbers in the order of these calls. payload may be NULL. */
-struct err *post_item(struct core *c, struct item *item);
+MUST_CHECK struct err *items_post_pins(struct core *c, struct device *d);
+/* A new item; it gets the device's next number. item->payload may be NULL. */
+MUST_CHECK struct err *items_post(struct core *c, struct item *item);
+
+/* A new job, due now unless it says when; it gets an id unless it has one. */
+MUST_CHECK struct err *outbox_post(struct core *c, struct job *job);
 
 #endif

@@ -22,7 +22,7 @@ struct err *credential_post_certify(
 	struct job job = { .what = JOB_CERTIFY, .rank = 2 };
 
 	address(&job, k);
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 static struct err *post_revoke(struct core *c, const struct credential *k, unsigned int reason)
@@ -30,7 +30,7 @@ static struct err *post_revoke(struct core *c, const struct credential *k, unsig
 	struct job job = { .what = JOB_REVOKE, .rank = 0, .reason = reason };
 
 	address(&job, k);
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 /*

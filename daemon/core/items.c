@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-struct err *post_item(struct core *c, struct item *item)
+struct err *items_post(struct core *c, struct item *item)
 {
 	struct job job = { .what = JOB_SIGN_ITEM, .rank = 3, .purpose = item->purpose };
 
@@ -21,7 +21,7 @@ struct err *post_item(struct core *c, struct item *item)
 	memcpy(job.credential, item->credential, ID_LEN);
 	memcpy(job.device, item->device, SHA256_LEN);
 	job.number = item->number;
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 static struct err *post_for(
@@ -38,7 +38,7 @@ static struct err *post_for(
 		memcpy(item.credential, k->id, ID_LEN);
 	if (kind == CA__ITEM_KIND__CHAIN || kind == CA__ITEM_KIND__APP)
 		item.purpose = COMMON__PURPOSE__PURPOSE_UNSET;
-	return post_item(c, &item);
+	return items_post(c, &item);
 }
 
 static struct err *post_chain(struct core *c, const struct credential *k, const struct papers *p)
@@ -97,7 +97,7 @@ struct err *items_post_pins(struct core *c, struct device *d)
 	TRY(store_device_put(c->store, d));
 	memcpy(item.device, d->id, SHA256_LEN);
 	memcpy(item.request, d->request, ID_LEN);
-	return post_item(c, &item);
+	return items_post(c, &item);
 }
 
 struct err *credential_post_removal(

@@ -127,7 +127,7 @@ static struct err *revoke_device(
 	d->state = DEVICE_REVOKING;
 	TRY(store_device_put(c->store, d));
 	memcpy(job.device, d->id, SHA256_LEN);
-	TRY(post_job(c, &job));
+	TRY(outbox_post(c, &job));
 	TRY(store_item_drop(c->store, NULL, d->id));
 	TRY(cancel_session(c, d, actor));
 	TRY(cancel_coming(c, d, &cause));
@@ -182,7 +182,7 @@ static struct err *post_notice(struct core *c, const struct device *d)
 
 	memcpy(item.device, d->id, SHA256_LEN);
 	memcpy(item.request, d->request, ID_LEN);
-	return post_item(c, &item);
+	return items_post(c, &item);
 }
 
 struct err *lifecycle_device_revoked(struct core *c, const struct job *j)
@@ -249,7 +249,7 @@ struct err *lifecycle_post_crl(struct core *c)
 	if (exists)
 		return NULL;
 	job.next_boot_ms = clock_boot_ms() + CRL_GATHER_MS;
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 static struct err *sweep_one(struct core *c, struct credential *k, int64_t now)

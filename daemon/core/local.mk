@@ -9,6 +9,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/store_audit.c daemon/core/store_request.c daemon/core/store_device.c \
 	daemon/core/store_credential.c daemon/core/store_papers.c daemon/core/store_job.c \
 	daemon/core/store_item.c daemon/core/store_find.c \
+	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/audit.h daemon/core/audit.c daemon/core/audit_row.c \
 	daemon/core/core.h daemon/core/core.c \
 	daemon/core/mail.h daemon/core/mail.c \
@@ -31,7 +32,6 @@ ENGINE_LIBS = daemon/core/libengine.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIB
 pkglibexec_PROGRAMS += derivd
 derivd_SOURCES = \
 	daemon/core/main.c \
-	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/control.h daemon/core/control.c daemon/core/control_read.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \

@@ -17,7 +17,7 @@
 static const struct {
 	enum request_state state;
 	enum request_event event;
-	request_action *action;
+	struct err *(*action)(struct core *c, struct request *r, const struct cause *cause);
 	enum request_state next;
 	const char *action_name;
 } request_moves[] = {
@@ -29,7 +29,7 @@ static const struct {
 static const struct {
 	enum credential_state state;
 	enum credential_event event;
-	credential_action *action;
+	struct err *(*action)(struct core *c, struct credential *k, const struct cause *cause);
 	enum credential_state next;
 	const char *action_name;
 } credential_moves[] = {

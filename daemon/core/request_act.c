@@ -8,7 +8,7 @@
 #include "daemon/core/presence.h"
 #include "daemon/core/seats.h"
 
-struct err *post_job(struct core *c, struct job *job)
+struct err *outbox_post(struct core *c, struct job *job)
 {
 	if (id_is_none(job->id, ID_LEN))
 		clock_random(job->id, ID_LEN);
@@ -64,7 +64,7 @@ struct err *request_post_verify(struct core *c, struct request *r, const struct 
 
 	memcpy(job.request, r->id, ID_LEN);
 	memcpy(job.device, r->device, SHA256_LEN);
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 struct err *request_drop_evidence(

@@ -52,8 +52,9 @@ struct err *sql_name(sqlite3_stmt *stmt, int column, const char *what,
 	return err_new(&ERR_STORE, "the store has a row of %s \"%s\"", what, text ? text : "");
 }
 
-struct err *sql_collect(struct store *s, sqlite3_stmt *stmt, sql_read *read,
-	void (*free_row)(void *), struct rows **ret_rows)
+struct err *sql_collect(struct store *s, sqlite3_stmt *stmt,
+	struct err *(*read)(sqlite3_stmt *stmt, void **ret_row), void (*free_row)(void *),
+	struct rows **ret_rows)
 {
 	AUTO(rows) struct rows *rows = xcalloc(1, sizeof(*rows));
 	size_t room = 0;
@@ -74,7 +75,8 @@ struct err *sql_collect(struct store *s, sqlite3_stmt *stmt, sql_read *read,
 	return NULL;
 }
 
-struct err *sql_collect_one(struct store *s, sqlite3_stmt *stmt, sql_read *read, void **ret_row)
+struct err *sql_collect_one(struct store *s, sqlite3_stmt *stmt,
+	struct err *(*read)(sqlite3_stmt *stmt, void **ret_row), void **ret_row)
 {
 	bool more = false;
 

@@ -54,12 +54,12 @@ MUST_CHECK struct err *sql_name(sqlite3_stmt *stmt, int column, const char *what
 	const char *(*name)(unsigned int), unsigned int n, unsigned int *ret_v);
 
 /* Collects a query's rows. read makes one row, or fails. */
-typedef struct err *sql_read(sqlite3_stmt *stmt, void **ret_row);
-MUST_CHECK struct err *sql_collect(struct store *s, sqlite3_stmt *stmt, sql_read *read,
-	void (*free_row)(void *), struct rows **ret_rows);
+MUST_CHECK struct err *sql_collect(struct store *s, sqlite3_stmt *stmt,
+	struct err *(*read)(sqlite3_stmt *stmt, void **ret_row), void (*free_row)(void *),
+	struct rows **ret_rows);
 /* The first row, or NULL. */
-MUST_CHECK struct err *sql_collect_one(
-	struct store *s, sqlite3_stmt *stmt, sql_read *read, void **ret_row);
+MUST_CHECK struct err *sql_collect_one(struct store *s, sqlite3_stmt *stmt,
+	struct err *(*read)(sqlite3_stmt *stmt, void **ret_row), void **ret_row);
 
 /* store_schema.c: brings the database to the newest schema; called once at open. */
 MUST_CHECK struct err *store_migrate(struct store *s);

@@ -44,7 +44,8 @@ static void fail_turn(struct core *c, struct err *take_e)
 }
 
 /* An event in its savepoint. *ret_lost: the transaction is gone with it. */
-static struct err *run_marked(struct core *c, turn_event *event, void *arg, bool *ret_lost)
+static struct err *run_marked(
+	struct core *c, struct err *(*event)(struct core *c, void *arg), void *arg, bool *ret_lost)
 {
 	*ret_lost = true;
 	TRY(store_begin(c->store));
@@ -70,7 +71,8 @@ static void refuse(struct core *c, const struct from *from, struct err *take_e)
 		err_free(take_e);
 }
 
-bool turn_run(struct core *c, const struct from *from, turn_event *event, void *arg)
+bool turn_run(struct core *c, const struct from *from,
+	struct err *(*event)(struct core *c, void *arg), void *arg)
 {
 	bool lost = false;
 	struct err *e;

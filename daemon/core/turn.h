@@ -18,13 +18,12 @@ struct from {
 	uint32_t serial;
 };
 
-typedef struct err *turn_event(struct core *c, void *arg);
-
 /*
  * Runs one event. An error undoes what it wrote and posted, and is told to from. True when the event went well; it has not
  * happened before turn_end says so.
  */
-bool turn_run(struct core *c, const struct from *from, turn_event *event, void *arg);
+bool turn_run(struct core *c, const struct from *from,
+	struct err *(*event)(struct core *c, void *arg), void *arg);
 /* Commits and delivers. True when there was nothing to do or it worked. */
 bool turn_end(struct core *c);
 

@@ -93,7 +93,7 @@ static struct err *post_first(struct core *c, const struct credential *k)
 	memcpy(job.request, k->request, ID_LEN);
 	memcpy(job.credential, k->id, ID_LEN);
 	memcpy(job.device, k->device, SHA256_LEN);
-	return post_job(c, &job);
+	return outbox_post(c, &job);
 }
 
 /* A purpose that has become impossible meanwhile ends here, and says why; the others go on. */

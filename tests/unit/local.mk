@@ -225,3 +225,15 @@ tests_unit_test_ctl_options_LDADD = $(CTL_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ctl_words
 tests_unit_test_ctl_words_CFLAGS = $(CTL_UNIT_CFLAGS)
 tests_unit_test_ctl_words_LDADD = $(CTL_UNIT_LIBS)
+
+# daemon/core
+EXTRA_DIST += tests/unit/engine.h
+UNIT_TESTS += tests/unit/test_core_store
+tests_unit_test_core_store_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_core_store_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_core_turn
+tests_unit_test_core_turn_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_core_turn_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_core_parts
+tests_unit_test_core_parts_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_core_parts_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
