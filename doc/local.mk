@@ -1,2 +1,3 @@
 # doc: what this folder builds, tests and installs.
 EXTRA_DIST += doc/PRIVSEP.md
+EXTRA_DIST += doc/TOUR.md
