@@ -31,7 +31,7 @@ PROTO_LIBS = proto/libproto.a proto/libwire.a base/libbase.a $(PROTOBUF_C_LIBS) 
 BUILT_SOURCES += $(PROTO_GENERATED)
 CLEANFILES += $(PROTO_GENERATED)
 PROTO_DOCUMENTS = proto/PROTOCOL.frame proto/PROTOCOL.card proto/PROTOCOL.ca proto/PROTOCOL.courier \
-	proto/PROTOCOL.gateway proto/PROTOCOL.device proto/PROTOCOL.intent
+	proto/PROTOCOL.gateway proto/PROTOCOL.device proto/PROTOCOL.intent proto/PROTOCOL.control
 EXTRA_DIST += $(PROTO_FILES) $(PROTO_DOCUMENTS)
 
 # One run makes both files: a pattern rule with two targets says so to make. The headers count as the system's,

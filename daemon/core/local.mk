@@ -38,3 +38,4 @@ derivd_SOURCES = \
 	daemon/core/caworker.h daemon/core/caworker.c
 derivd_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
 derivd_LDADD = $(ENGINE_LIBS)
+dist_man_MANS += daemon/core/derivd.8 daemon/core/derivd.conf.5

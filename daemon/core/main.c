@@ -386,8 +386,10 @@ static int check_settings(void)
 	AUTO(settings) struct settings *s = NULL;
 	AUTO(err) struct err *e = settings_load(&s);
 
-	if (!e)
+	if (!e) {
+		puts("derivd.conf and deployment.conf are good");
 		return EXIT_SUCCESS;
+	}
 	fprintf(stderr, "derivd: %s\n", err_get_text(e));
 	return EXIT_FAILURE;
 }
@@ -404,10 +406,10 @@ int main(int argc, char **argv)
 		puts("derivd " PACKAGE_VERSION);
 		return EXIT_SUCCESS;
 	}
-	if (argc == 2 && strcmp(argv[1], "--check") == 0)
+	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return check_settings();
 	if (argc > 1) {
-		fputs("usage: derivd [--check | --print-states | --version]\n", stderr);
+		fputs("usage: derivd [check | --print-states | --version]\n", stderr);
 		return 2;
 	}
 	proc_start("derivd");

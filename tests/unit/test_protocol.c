@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "proto/card.pb-c.h"
+#include "proto/control.pb-c.h"
 #include "proto/courier.pb-c.h"
 #include "proto/device.pb-c.h"
 #include "proto/frame.h"
@@ -156,6 +157,54 @@ static struct buf *build_drop(void)
 	return msg_pack_type(&m.base);
 }
 
+static struct buf *build_list(void)
+{
+	Control__List m = CONTROL__LIST__INIT;
+
+	m.what = CONTROL__WHAT__REQUESTS;
+	m.most = 10;
+	m.open_only = true;
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_credential_revoke(void)
+{
+	Control__CredentialRevoke m = CONTROL__CREDENTIAL_REVOKE__INIT;
+
+	m.id = text("1c9f");
+	m.reason = 1;
+	m.text = text("lost");
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_session_digits(void)
+{
+	Control__SessionDigits m = CONTROL__SESSION_DIGITS__INIT;
+	uint8_t id[16];
+
+	for (uint8_t i = 0; i < sizeof(id); i++)
+		id[i] = i;
+	m.request_id = pb_lend(BYTES(id, sizeof(id)));
+	m.match = true;
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_changed(void)
+{
+	Control__Changed m = CONTROL__CHANGED__INIT;
+
+	m.count = 1;
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_watch(void)
+{
+	Control__Watch m = CONTROL__WATCH__INIT;
+
+	m.after = 25;
+	return msg_pack_type(&m.base);
+}
+
 static const struct {
 	const char *name;
 	struct buf *(*build)(void);
@@ -180,6 +229,12 @@ static const struct {
 	{ "DEVICE_PING", build_empty },
 	{ "DEVICE_ERROR", build_device_error },
 	{ "DEVICE_RESTARTED", build_empty },
+	{ "STATUS", build_empty },
+	{ "LIST", build_list },
+	{ "CREDENTIAL_REVOKE", build_credential_revoke },
+	{ "SESSION_DIGITS", build_session_digits },
+	{ "CHANGED", build_changed },
+	{ "WATCH", build_watch },
 	{ "COURIER_FETCH", build_fetch },
 	{ "COURIER_FETCHED", build_fetched },
 	{ "GATEWAY_UP", build_up },
@@ -393,6 +448,11 @@ static void examples_of_device(void **state)
 	check_document("device", 16);
 }
 
+static void examples_of_control(void **state)
+{
+	check_document("control", 6);
+}
+
 static int setup(void **state)
 {
 	socket_pair(SOCK_SEQPACKET, fds);
@@ -407,6 +467,7 @@ int main(void)
 		cmocka_unit_test(examples_of_courier),
 		cmocka_unit_test(examples_of_gateway),
 		cmocka_unit_test(examples_of_device),
+		cmocka_unit_test(examples_of_control),
 	};
 
 	return cmocka_run_group_tests_name("protocol", tests, setup, NULL);
