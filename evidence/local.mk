@@ -5,7 +5,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/part.h evidence/part.c \
 	evidence/key.h evidence/key.c \
 	evidence/host.h evidence/host.c \
-	evidence/facts.h evidence/facts.c \
+	evidence/facts.h evidence/facts.c evidence/number.h evidence/number.c \
 	evidence/cert.h evidence/cert.c evidence/cert_facts.c \
 	evidence/offer.h evidence/offer.c \
 	evidence/statement.h evidence/statement.c evidence/statement_check.c \

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "client/ctl/person.h"
 #include "client/ctl/session.h"
+#include "evidence/number.h"
 
 #define PURPOSES_MAX 4
 
@@ -143,7 +144,7 @@ static enum word use_of(Common__Purpose p)
 static void say_offer(struct session *s)
 {
 	AUTO_MEM char *name = person_name(s->offer->facts);
-	AUTO_MEM char *last_four = person_last_four(s->offer->facts);
+	AUTO_MEM char *last_four = number_last_four(s->offer->facts);
 	AUTO_MEM char *number = last_four[0] != '\0' ? words(WORD_LAST4, "digits", last_four, NULL) : xstrdup("");
 	AUTO_MEM char *nameless = words(WORD_NAMELESS, NULL);
 	json_t *purposes = json_array();

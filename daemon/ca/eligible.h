@@ -29,7 +29,5 @@ MUST_CHECK struct err *eligible_serial(const X509 *cert, const char *serial);
 /* Adds FACT_ID_TYPE, FACT_ID and FACT_ANCHOR by the anchor's list. ERR_CERT_NOT_ELIGIBLE when nothing identifies. */
 MUST_CHECK struct err *eligible_identify(
 	const struct anchor *anchor, const X509 *cert, struct facts *facts);
-/* The last four digits of the holder's number, "" when there is none; the caller frees. */
-char *eligible_last_four(const struct facts *facts);
 
 #endif

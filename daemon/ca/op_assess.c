@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/ca/build.h"
 #include "daemon/ca/op_part.h"
+#include "evidence/number.h"
 
 static bool is_wanted(const Ca__Assess *q, Common__Purpose purpose)
 {
@@ -102,7 +103,7 @@ static struct err *answer(
 	Ca__Assessment m = CA__ASSESSMENT__INIT;
 	AUTO(buf) struct buf *body = offer_encode(o);
 	AUTO(buf) struct buf *signature = NULL;
-	AUTO_MEM char *last_four = eligible_last_four(card->facts);
+	AUTO_MEM char *last_four = number_last_four(card->facts);
 	AUTO_MEM char *name = text_cut(facts_get(card->facts, FACT_NAME), PART_NAME_MAX);
 	uint8_t holder[SHA256_LEN];
 	Common__Purpose purposes[OFFER_PURPOSES_MAX];

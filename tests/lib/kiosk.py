@@ -11,6 +11,7 @@ The services run under user ids that exist nowhere, each under its own, as they 
 under one directory; servers listen on loopback only.
 """
 
+import fcntl
 import functools
 import http.server
 import json
@@ -21,8 +22,10 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -107,13 +110,14 @@ class WebServer:
 class Terminal:
     """A program at a terminal, typed to and read as a person would."""
 
-    def __init__(self, args, env=None, rows=60, columns=120, preexec=None):
-        self.seen = ""
+    CLEAR = "\033[H\033[2J\033[3J"
+
+    def __init__(self, args, env=None, rows=60, columns=120, preexec=None, **how):
+        self.seen = ""  # since the last expect
+        self.all = ""
         self.master, slave = pty.openpty()
-        import fcntl
-        import struct
-        import termios
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = self.modes()
+        self.resize(rows, columns)
 
         def child():
             os.setsid()
@@ -121,9 +125,16 @@ class Terminal:
             if preexec:
                 preexec()
 
-        self.process = subprocess.Popen([str(a) for a in args], stdin=slave, stdout=slave, stderr=slave, env=env,
-                                        preexec_fn=child)
+        self.process = subprocess.Popen([str(a) for a in args], stdin=slave, stdout=slave, stderr=slave,
+                                        env={"TERM": "xterm", **(env or os.environ)}, preexec_fn=child, **how)
         os.close(slave)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def modes(self):
+        """Echo and the like, as the program set them."""
+        return termios.tcgetattr(self.master)
 
     def _read(self, timeout):
         if not select.select([self.master], [], [], timeout)[0]:
@@ -134,7 +145,12 @@ class Terminal:
             data = b""
         if not data:
             return None
-        self.seen += data.decode("utf-8", "replace")
+        # A character may come in two parts.
+        self.partial = getattr(self, "partial", b"") + data
+        text = self.partial.decode("utf-8", "ignore")
+        self.partial = self.partial[len(text.encode()):] if self.partial.startswith(text.encode()) else b""
+        self.seen += text
+        self.all += text
         return True
 
     def expect(self, pattern, timeout=WAIT):
@@ -147,6 +163,10 @@ class Terminal:
                 return found
             if self._read(0.2) is None or time.monotonic() > until:
                 raise KioskError(f"\"{pattern}\" did not come; there was:\n{self.seen}")
+
+    def screen(self):
+        """What stands on the screen, scrollback included: all since it was cleared."""
+        return self.all.rpartition(self.CLEAR)[2]
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -165,6 +185,12 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         os.close(self.master)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
 
 
 class Device:

@@ -237,3 +237,7 @@ tests_unit_test_core_turn_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_core_parts
 tests_unit_test_core_parts_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_core_parts_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
+# evidence: numbers of persons
+UNIT_TESTS += tests/unit/test_number
+tests_unit_test_number_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_number_LDADD = $(EVIDENCE_LIBS) $(UNIT_LIBS)
