@@ -94,7 +94,9 @@ struct err *kind_from_wire(const Common__Error *message)
 	buf_add_str(text, message->text);
 	for (size_t i = 0; i < message->n_reasons; i++) {
 		const Common__Reason *r = message->reasons[i];
-		buf_addf(text, "%s%s: %s", i ? "; " : ": ", r->subject, r->text);
+		buf_addf(text, "%s%s: %s", i ? "; " : " (", r->subject, r->text);
 	}
+	if (message->n_reasons)
+		buf_add_str(text, ")");
 	return err_new(kind, "%s", buf_str(text));
 }

@@ -124,7 +124,7 @@ static void reasons_follow_the_text(void **state)
 	m.n_reasons = 2;
 	AUTO(err) struct err *e = kind_from_wire(&m);
 	assert_string_equal(
-		err_get_text(e), "no certificate counts: 9A: expired; 9E: card authentication");
+		err_get_text(e), "no certificate counts (9A: expired; 9E: card authentication)");
 }
 
 int main(void)
