@@ -43,6 +43,8 @@ static struct err *link_open(const char *reader, struct card_link *link)
 		&link->handle, &link->protocol));
 	if (rv != SCARD_S_SUCCESS)
 		PCSC_CALL(SCardReleaseContext(link->context));
+	if (rv == SCARD_E_SHARING_VIOLATION)
+		return err_new(&ERR_READER_IN_USE, "another program uses the card in %s", reader);
 	return err_wrap(pcsc_error(rv, "SCardConnect"), "%s", reader);
 }
 

@@ -31,7 +31,10 @@ struct err *session_explain(struct session *s, struct err *take_e)
 	why = hold_check(s->hold, LEAVING_MS);
 	if (!why)
 		return take_e;
-	return err_as(err_get_kind(why), take_e, "%s", err_get_text(why));
+	/* The person hears what happened to the card; how the module put it is for the journal. */
+	log_info("%s", err_get_text(take_e));
+	err_free(take_e);
+	return take(why);
 }
 
 /* PC/SC's view: which reader, is there a card, does it answer, is it free. */
