@@ -18,6 +18,8 @@
 
 #define TIME_LIMIT_MAX_S 900
 #define CANCEL_MS 2000
+/* PROTOCOL.control: of the reason in SessionCancel. */
+#define REASON_MAX 512
 
 /* --- what it says --- */
 
@@ -72,11 +74,13 @@ static void cancel(struct session *s, const struct err *why)
 {
 	Control__SessionCancel tell = CONTROL__SESSION_CANCEL__INIT;
 	AUTO_MSG Common__Done *done = NULL;
+	const char *text;
 
 	if (!s->offered || !s->control || s->committed)
 		return;
 	tell.request_id = s->offered->request_id;
-	tell.reason = (char *)err_get_kind(why)->name;
+	text = err_get_text(why);
+	tell.reason = (char *)(strlen(text) <= REASON_MAX ? text : err_get_kind(why)->name);
 	err_free(peer_call(s->control, MSG_SESSION_CANCEL, &tell, MSG_DONE, CANCEL_MS, &done));
 }
 

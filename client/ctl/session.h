@@ -124,6 +124,8 @@ MUST_CHECK struct err *session_call(struct session *s, enum msg_number number, c
 MUST_CHECK struct err *session_resume(struct session *s, Control__SessionResumed **ret_resumed);
 /* The connection to derivd is of no more use. */
 void session_lose(struct session *s);
+/* ERR_MODULE_HUNG in place of the error that came when the card's worker ended. */
+MUST_CHECK struct err *session_card_ended(struct err *take_e);
 /* A request to the card's worker and its answer, an Error too. ERR_MODULE_HUNG when it ended instead. */
 MUST_CHECK struct err *session_call_card(struct session *s, enum msg_number number, const void *body,
 	struct peer_message *ret_answer);

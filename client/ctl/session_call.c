@@ -123,6 +123,12 @@ struct err *session_call(struct session *s, enum msg_number number, const void *
 
 /* --- the card's worker --- */
 
+struct err *session_card_ended(struct err *take_e)
+{
+	err_free(take_e);
+	return err_new(&ERR_MODULE_HUNG, "the card or its driver crashed or did not answer, so derivd-card ended");
+}
+
 struct err *session_call_card(struct session *s, enum msg_number number, const void *body,
 	struct peer_message *ret_answer)
 {
@@ -130,7 +136,7 @@ struct err *session_call_card(struct session *s, enum msg_number number, const v
 	struct err *e = peer_ask(s->card, number, body, &w.serial);
 
 	if (err_is(e, &ERR_GONE))
-		return err_as(&ERR_MODULE_HUNG, e, "derivd-card ended");
+		return session_card_ended(e);
 	TRY(e);
 	TRY(session_wait(s, &w));
 	if (w.came == CAME_TIME)

@@ -233,12 +233,13 @@ static void note_tries(struct session *s, const Common__Error *e)
 static struct err *settle_signature(struct session *s, struct peer_message *take_answer)
 {
 	const Common__Error *e = take_answer->body;
+	const struct err_kind *kind = take_answer->msg->number == MSG_ERROR ? kind_find(e->kind) : NULL;
 	struct err *refused;
 
-	if (take_answer->msg->number != MSG_ERROR || strcmp(e->kind, ERR_PIN_WRONG.name) != 0)
+	if (kind != &ERR_PIN_WRONG && kind != &ERR_PIN_LOCKED)
 		return peer_settle(take_answer, MSG_CARD_SIGNATURE, &s->signature);
 	note_tries(s, e);
-	refused = err_new(&ERR_PIN_WRONG, "%s", e->text);
+	refused = err_new(kind, "%s", e->text);
 	msg_free(take(take_answer->body));
 	return refused;
 }
@@ -292,6 +293,18 @@ static struct err *try_to_sign(struct session *s, const struct err *refused)
 	return sign_once(s, pin);
 }
 
+/* Nobody is asked again, so this is where it is said how many tries are left. */
+static struct err *with_tries(const struct session *s, struct err *take_e)
+{
+	AUTO_MEM char *tries = tries_words(s);
+	AUTO(err) struct err *e = NULL;
+
+	if (!err_is(take_e, &ERR_PIN_WRONG))
+		return take_e;
+	e = take_e;
+	return err_new(&ERR_PIN_WRONG, "%s%s", err_get_text(e), tries);
+}
+
 struct err *session_sign(struct session *s)
 {
 	AUTO(err) struct err *refused = NULL;
@@ -303,9 +316,10 @@ struct err *session_sign(struct session *s)
 		term_unprompt(s->pin_input);
 		if (!e)
 			return NULL;
-		session_event(s, "sign-refused", json_pack("{s:s}", "kind", err_get_kind(e)->name));
+		session_event(s, "sign-refused", json_pack("{s:s, s:i}", "kind", err_get_kind(e)->name, "tries_left",
+							 (int)s->facts->tries_left));
 		if (!worth_asking_again(s, e))
-			return e;
+			return with_tries(s, e);
 		err_free(refused);
 		refused = e;
 		/* After a wrong PIN the worker still holds the card, and remembers that PIN so as never to send it again. */

@@ -62,7 +62,7 @@ static struct err *hear_card(struct session *s, struct wait *w)
 {
 	struct err *e = hear_answer(s->card, w);
 
-	return err_is(e, &ERR_GONE) ? err_as(&ERR_MODULE_HUNG, e, "derivd-card ended") : e;
+	return err_is(e, &ERR_GONE) ? session_card_ended(e) : e;
 }
 
 static struct err *hear_control(struct session *s, struct wait *w)
