@@ -81,25 +81,6 @@ def until(condition, what, seconds=10):
         time.sleep(0.01)
 
 
-class Holder:
-    """Another program that has the card."""
-
-    def __init__(self, rig, reader, exclusive=False):
-        code = ("import sys; sys.path.insert(0, sys.argv[1]); import pcsc; c = pcsc.Client();"
-                "c.connect(sys.argv[2], bool(int(sys.argv[3]))); print('held', flush=True); sys.stdin.read()")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, os.path.join(SOURCE, "tests/lib"), reader.pcsc_name,
-             str(int(exclusive))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=rig.env, text=True)
-
-    def __enter__(self):
-        tap.equal(self.process.stdout.readline(), "held\n", "the other program")
-        return self
-
-    def __exit__(self, *_):
-        self.process.communicate()
-
-
 # ---- readers ----
 
 @tap.test("no PC/SC service: said as such, and found when it comes back")
@@ -197,7 +178,7 @@ def _():
     with Rig() as rig, session(rig) as card:
         reader = rig.add_reader(card=bob())
         for exclusive in (False, True):
-            with Holder(rig, reader, exclusive):
+            with reader.hold(exclusive):
                 expect_error(card.open(), "reader-in-use", reader.pcsc_name)
             # pcscd notices the other program's end a moment later.
             with session(rig) as other:

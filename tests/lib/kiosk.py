@@ -546,7 +546,10 @@ class Session:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # what it did not read any more
         self.process.stdout.close()
         if self.uri_read is not None:
             os.close(self.uri_read)

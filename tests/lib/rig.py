@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -195,6 +196,10 @@ class Reader:
         name = self.pcsc_name
         pcsc.ask(self.rig.socket, lambda c: c.power_off(name))
 
+    def hold(self, exclusive=False):
+        """with reader.hold(): another program has the card."""
+        return Holder(self, exclusive)
+
     def count(self):
         return int(self.ctl("count"))
 
@@ -206,6 +211,26 @@ class Reader:
 
     def tries(self):
         return int(self.ctl("tries"))
+
+
+class Holder:
+    """Another program, connected to the card and doing nothing."""
+
+    CODE = ("import sys; sys.path.insert(0, sys.argv[1]); import pcsc; c = pcsc.Client();"
+            "c.connect(sys.argv[2], bool(int(sys.argv[3]))); print('held', flush=True); sys.stdin.read()")
+
+    def __init__(self, reader, exclusive):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.CODE, HERE, reader.pcsc_name, str(int(exclusive))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=reader.rig.env, text=True)
+
+    def __enter__(self):
+        if self.process.stdout.readline() != "held\n":
+            raise RigError("the other program does not get the card")
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate()
 
 
 class Rig:
