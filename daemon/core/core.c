@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/presence.h"
 #include "daemon/core/seats.h"
@@ -125,8 +126,13 @@ static struct err *compare(struct core *c, const Common__AuditHead *seen)
 		return audit_add(
 			c->audit, &about, "%s; derivd.conf accepts it", err_get_text(wrong));
 	}
-	freeze(c, wrong);
-	return audit_add(c->audit, &about, "%s", err_get_text(wrong));
+	/* What the operator has to write down to go on in spite of it (derivd.conf(5)). */
+	AUTO_MEM char *hex = text_hex(pb_bytes(seen->hash));
+	AUTO(err)
+	struct err *said =
+		err_new(&ERR_WRONG_STATE, "%s (derivd-ca's head is %s)", err_get_text(wrong), hex);
+	freeze(c, said);
+	return audit_add(c->audit, &about, "%s", err_get_text(said));
 }
 
 struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
