@@ -28,11 +28,15 @@ static const char *waits_for(const struct core *c, const struct job *j)
 /* The command that gets it going again, or what else does. */
 static char *unblock(struct page *p, const struct job *j)
 {
-	if (j->what == JOB_DELIVER && j->state != JOB_FAILED)
-		return page_keep(p, xstrdup("open the app on the device"));
-	if (j->state == JOB_LEASED)
-		return page_keep(p, xstrdup(""));
 	AUTO_MEM char *id = text_hex(BYTES(j->id, ID_LEN));
+	AUTO_MEM char *device = text_hex(BYTES(j->device, SHA256_LEN));
+
+	if (j->what == JOB_DELIVER && j->state == JOB_FAILED)
+		return page_keep(p, xasprintf("derivctl issue --device %s --replace", device));
+	if (j->what == JOB_DELIVER)
+		return page_copy(p, "open the app on the device");
+	if (j->state == JOB_LEASED)
+		return page_copy(p, "");
 	return page_keep(p, xasprintf("derivctl queue retry %s", id));
 }
 

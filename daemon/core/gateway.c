@@ -54,8 +54,16 @@ void gateway_send_error(
 	struct gateway *g, uint64_t connection, uint32_t serial, const struct err *e)
 {
 	AUTO_MSG Common__Error *m = kind_to_wire(e);
+	Common__Error trouble = COMMON__ERROR__INIT;
 
-	gateway_send(g, connection, MSG_DEVICE_ERROR, serial, m);
+	/* What is wrong with this installation is nothing for the network. */
+	trouble.kind = m->kind;
+	trouble.fate = COMMON__FATE__RETRY;
+	trouble.text = (char *)(uintptr_t) "the service has trouble; try again later";
+	if (err_get_fate(e) == FATE_BROKEN)
+		gateway_send(g, connection, MSG_DEVICE_ERROR, serial, &trouble);
+	else
+		gateway_send(g, connection, MSG_DEVICE_ERROR, serial, m);
 }
 
 /* --- from devices --- */

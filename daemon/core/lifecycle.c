@@ -207,6 +207,39 @@ struct err *lifecycle_device_revoked(struct core *c, const struct job *j)
 
 /* --- the queue --- */
 
+/* An item that derivd-ca refused has been passed over; now it gets a number of its own again. */
+static struct err *queue_again(struct core *c, const struct job *j)
+{
+	AUTO(item) struct item *i = NULL;
+	struct item again = { .state = ITEM_WANTED };
+
+	TRY(store_item_get(c->store, j->id, &i));
+	TRY(store_job_done(c->store, j->id));
+	if (!i)
+		return NULL;
+	again.kind = i->kind;
+	again.purpose = i->purpose;
+	again.payload = i->payload;
+	memcpy(again.device, i->device, SHA256_LEN);
+	memcpy(again.request, i->request, ID_LEN);
+	return items_post(c, &again);
+}
+
+static struct err *retry_job(struct core *c, struct job *j)
+{
+	if (j->state == JOB_LEASED)
+		return err_new(&ERR_WRONG_STATE, "it is being worked on now");
+	if (j->what == JOB_DELIVER && j->state == JOB_FAILED)
+		return err_new(&ERR_WRONG_STATE, "the device has refused it for good");
+	if (j->what == JOB_DELIVER)
+		return err_new(&ERR_DEVICE_AWAY, "it waits for its device");
+	if (j->what == JOB_SIGN_ITEM && j->state == JOB_FAILED)
+		return queue_again(c, j);
+	j->state = JOB_WAITING;
+	j->next_boot_ms = clock_boot_ms();
+	return store_job_put(c->store, j);
+}
+
 static struct err *retry_one(struct core *c, const char *hex)
 {
 	AUTO(job) struct job *j = NULL;
@@ -214,13 +247,20 @@ static struct err *retry_one(struct core *c, const char *hex)
 
 	TRY(store_find(c->store, TABLE_JOB, hex, id));
 	TRY(store_job_get(c->store, id, &j));
-	if (!j || j->state == JOB_LEASED)
-		return err_new(&ERR_WRONG_STATE, "it is being worked on now");
-	if (j->what == JOB_DELIVER)
-		return err_new(&ERR_DEVICE_AWAY, "it waits for its device");
-	j->state = JOB_WAITING;
-	j->next_boot_ms = clock_boot_ms();
-	return store_job_put(c->store, j);
+	return j ? retry_job(c, j) : err_new(&ERR_NO_SUCH, "it is done");
+}
+
+static struct err *retry_all(struct core *c, uint64_t *ret_n)
+{
+	AUTO(rows) struct rows *failed = NULL;
+
+	TRY(store_job_failed(c->store, &failed));
+	TRY(store_job_hurry(c->store, clock_boot_ms(), ret_n));
+	for (size_t i = 0; i < failed->n; i++) {
+		TRY(retry_job(c, failed->row[i]));
+		++*ret_n;
+	}
+	return NULL;
 }
 
 struct err *lifecycle_retry(struct core *c, const struct caller *who, const Control__QueueRetry *m)
@@ -232,7 +272,7 @@ struct err *lifecycle_retry(struct core *c, const struct caller *who, const Cont
 	if (*m->id)
 		TRY(retry_one(c, m->id));
 	else
-		TRY(store_job_hurry(c->store, clock_boot_ms(), &n));
+		TRY(retry_all(c, &n));
 	answer_changed(c, who, n);
 	return audit_add(c->audit, &about, "%llu jobs%s%s", (unsigned long long)n,
 		*m->id ? ": " : "", m->id);

@@ -205,7 +205,7 @@ struct err *outbox_apply(struct core *c, struct job *j, const void *body, bool *
 /* Too old: whoever is still there signs again; otherwise nobody can. */
 static struct err *lapse(struct core *c, struct request *r, const struct err *why)
 {
-	const struct seat *seat = seats_find(c->seats, r->id);
+	struct seat *seat = seats_find(c->seats, r->id);
 	const struct cause cause = {
 		.actor = "derivd-ca",
 		.kind = ERR_NONCE_EXPIRED.name,
@@ -217,6 +217,8 @@ static struct err *lapse(struct core *c, struct request *r, const struct err *wh
 	if (!seat || !seat->caller)
 		return session_end(
 			c, r, RE_CANCEL, &ERR_NONCE_EXPIRED, "derivd-ca", "%s", err_get_text(why));
+	/* It is a session again, with a clock. */
+	seat->until_boot_ms = clock_boot_ms() + (int64_t)c->settings->session_ms;
 	m.request_id = pb_lend(BYTES(r->id, ID_LEN));
 	m.why = wire;
 	mail_caller(c, seat->caller, MSG_SESSION_ENDED, 0, &m);
@@ -251,14 +253,18 @@ static struct err *refuse_credential(struct core *c, const struct job *j, const 
 	return credential_can(k, CE_REJECT) ? credential_step(c, k, CE_REJECT, &cause) : NULL;
 }
 
-/* An item that is never signed must not hold up those behind it. No configuration for this holder is no failure. */
+/*
+ * An item that is never signed must not hold up those behind it. A credential says itself what became of it; that ca.conf
+ * has no app's configuration for a holder is no failure.
+ */
 static struct err *refuse_item(
 	struct core *c, const struct job *j, const struct err *why, bool *ret_keep)
 {
 	AUTO(item) struct item *i = NULL;
 
 	TRY(store_item_get(c->store, j->id, &i));
-	*ret_keep = !(i && i->kind == CA__ITEM_KIND__APP && err_is(why, &ERR_POLICY));
+	bool no_app = i && i->kind == CA__ITEM_KIND__APP && err_is(why, &ERR_POLICY);
+	*ret_keep = !no_app && id_is_none(j->credential, ID_LEN);
 	if (i && i->state == ITEM_WANTED) {
 		i->state = ITEM_DROPPED;
 		TRY(store_item_put(c->store, i));

@@ -11,6 +11,7 @@ struct connection {
 	uint8_t identity[SHA256_LEN]; /* SHA-256 of its key, as the gateway saw it: the device id */
 	char *address;
 	bool greeted;             /* Hello came */
+	bool refused;             /* as a newcomer; the chain has it once a connection */
 	uint8_t request[ID_LEN];  /* the session that its Begin belongs to; zeros */
 	struct connection *older; /* of the same device */
 };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/session_seat.h"
 
 static void answer(
@@ -36,7 +37,7 @@ static struct err *unknown_invitation(void)
 
 /* Somebody else holds the seed of a session whose device is known. Before the line both are refused, after it the newcomer. */
 static struct err *newcomer(
-	struct core *c, struct request *r, const struct connection *from, uint32_t serial)
+	struct core *c, struct request *r, struct connection *from, uint32_t serial)
 {
 	AUTO_MEM char *actor = session_device_actor(from->identity);
 	const struct audit_about about = {
@@ -52,7 +53,9 @@ static struct err *newcomer(
 			*from->address ? from->address : "an unknown address");
 
 	mail_device_error(c, from->number, serial, e);
-	TRY(audit_add(c->audit, &about, "%s", err_get_text(e)));
+	if (!from->refused)
+		TRY(audit_add(c->audit, &about, "%s", err_get_text(e)));
+	from->refused = true;
 	if (r->state >= RS_COMMITTED)
 		return NULL;
 	return session_end(c, r, RE_CANCEL, &ERR_TWO_DEVICES, actor, "%s", err_get_text(e));
@@ -220,6 +223,9 @@ struct err *session_statement(
 	if (!s)
 		return err_new(&ERR_SESSION_OVER, "the session is over: the request is %s",
 			request_state_name(r->state));
+	/* What derivd-ca could not know: this key was revoked here, or is somebody else's. */
+	if (r->operation == COMMON__OPERATION__ENROLL)
+		TRY(policy_device(c, r->holder, from->identity));
 	if (!s->statement)
 		return accept(c, from, serial, m, r, s);
 	TRY(is_same(s, m, &same));

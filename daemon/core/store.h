@@ -348,7 +348,9 @@ MUST_CHECK struct err *store_job_list(
 	struct store *s, const struct filter *f, struct rows **ret_rows);
 MUST_CHECK struct err *store_job_count(
 	struct store *s, uint64_t *ret_waiting, uint64_t *ret_blocked);
-/* Makes every job that waits, is blocked or failed due now. */
+/* At most 1000 failed ones that derivd-ca could be asked again. */
+MUST_CHECK struct err *store_job_failed(struct store *s, struct rows **ret_rows);
+/* Makes every job for derivd-ca that waits or is blocked due now. */
 MUST_CHECK struct err *store_job_hurry(struct store *s, int64_t now_boot_ms, uint64_t *ret_n);
 /* A device has gone: what was sent to it and not acknowledged waits again. */
 MUST_CHECK struct err *store_job_return(struct store *s, const uint8_t device[static SHA256_LEN]);

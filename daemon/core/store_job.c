@@ -234,11 +234,20 @@ struct err *store_job_return(struct store *s, const uint8_t device[static SHA256
 		"h", device);
 }
 
+struct err *store_job_failed(struct store *s, struct rows **ret_rows)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_start(
+		s, &stmt, JOB "state = 'failed' AND what <> 'deliver' ORDER BY n LIMIT 1000", ""));
+	return sql_collect(s, stmt, read_row, free_row, ret_rows);
+}
+
 struct err *store_job_hurry(struct store *s, int64_t now_boot_ms, uint64_t *ret_n)
 {
 	TRY(sql_run(s,
 		"UPDATE job SET state = 'waiting', next_boot_ms = ? WHERE state IN ('retry', "
-		"'blocked', 'failed')",
+		"'blocked')",
 		"i", now_boot_ms));
 	*ret_n = sql_changes(s);
 	return NULL;

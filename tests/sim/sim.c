@@ -11,6 +11,16 @@
 
 static const struct from NOBODY = { .kind = FROM_NOBODY };
 
+static void remove_store(const char *path)
+{
+	AUTO_MEM char *wal = xasprintf("%s-wal", path);
+	AUTO_MEM char *shm = xasprintf("%s-shm", path);
+
+	unlink(path);
+	unlink(wal);
+	unlink(shm);
+}
+
 void sim_fail(const struct sim *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -21,6 +31,7 @@ void sim_fail(const struct sim *s, const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	printf("\n# run again with SIM_SEED=%llu\n1..1\n", (unsigned long long)s->seed);
+	remove_store(s->path);
 	exit(1);
 }
 
@@ -428,7 +439,15 @@ static void ask_officer(struct sim *s, enum msg_number number, const char *sql)
 
 static void officer(struct sim *s)
 {
-	switch (clock_fake_below(6)) {
+	static const Control__QueueRetry retry = CONTROL__QUEUE_RETRY__INIT;
+	const struct letter l = {
+		.from = PARTY_KIOSK, .to = PARTY_CORE, .who = SIM_KIOSKS, .message = MSG_QUEUE_RETRY
+	};
+
+	switch (clock_fake_below(7)) {
+	case 6:
+		sim_post(s, &l, &retry);
+		break;
 	case 0:
 		ask_officer(s, MSG_DEVICE_REVOKE,
 			"SELECT lower(hex(id)) FROM device WHERE state = 'enrolled' ORDER BY n "
@@ -508,16 +527,6 @@ static void step(struct sim *s)
 }
 
 /* --- a world --- */
-
-static void remove_store(const char *path)
-{
-	AUTO_MEM char *wal = xasprintf("%s-wal", path);
-	AUTO_MEM char *shm = xasprintf("%s-shm", path);
-
-	unlink(path);
-	unlink(wal);
-	unlink(shm);
-}
 
 void sim_start(struct sim *s, uint64_t seed, const char *path)
 {
