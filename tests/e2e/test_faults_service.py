@@ -4,6 +4,7 @@ time what it waits for."""
 
 import os
 import random
+import shutil
 import socket
 import sys
 
@@ -80,7 +81,7 @@ def _():
     verifies = kiosk.reader.verifies()
     with Away("ca"):
         wait_for("derivd to notice", lambda: not kiosk.ctl_json("status")[0]["ca_reachable"])
-        tap.equal(kiosk.ctl_error("provision", "--yes"), "ca-unreachable")
+        tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri"), "ca-unreachable")
     wait_for("derivd-ca", lambda: kiosk.ctl_json("status")[0]["ca_reachable"])
     tap.equal(kiosk.reader.verifies(), verifies, "PINs sent")
     good_enrollment()
@@ -92,9 +93,9 @@ def _():
         good_enrollment()
         for name in os.listdir(kiosk.at("lib/derivd-ca/cache")):
             os.unlink(kiosk.at(f"lib/derivd-ca/cache/{name}"))
-        tap.equal(kiosk.ctl_error("provision", "--yes"), "revocation-unknown")
+        tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri"), "revocation-unknown")
     # A CRL that could not be had is not asked for again at once.
-    wait_for("the CRL", lambda: "revocation-unknown" not in probe())
+    wait_for("the CRL", lambda: "revocation-unknown" not in probe(), every=1)
     good_enrollment()
 
 
@@ -148,9 +149,14 @@ def _():
 
 @tap.test("the store is full: said clearly, nothing half done, and it goes on by itself when there is room")
 def _():
-    store = kiosk.at("lib/derivd")
+    store, aside = kiosk.at("lib/derivd"), kiosk.at("lib/aside")
+    for d in kiosk.devices:
+        d.stop()
     kiosk.halt()
-    run("mount", "-t", "tmpfs", "-o", f"size=6m,mode=0700,uid={UIDS['derivd']},gid={UIDS['derivd']}", "none", store)
+    # The same store on a small disk and back again: derivd-ca would notice another one.
+    run("cp", "-a", store, aside)
+    run("mount", "-t", "tmpfs", "-o", f"size=12m,mode=0700,uid={UIDS['derivd']},gid={UIDS['derivd']}", "none", store)
+    run("cp", "-a", aside + "/.", store)
     try:
         kiosk.start()
         ballast = os.open(f"{store}/ballast", os.O_WRONLY | os.O_CREAT)
@@ -159,16 +165,20 @@ def _():
                 os.write(ballast, bytes(4096))
         except OSError:
             os.close(ballast)
-        tap.equal(kiosk.ctl_error("provision", "--yes"), "store-full")
+        # What SQLite has of the disk already is used first.
+        wait_for("the store to say so", lambda: "store-full" in probe(), every=0.5)
         tap.check(kiosk.pids("derivd"), "derivd died of it")
         os.unlink(f"{store}/ballast")
-        wait_for("room", lambda: "store-full" not in probe())
+        wait_for("room", lambda: "store-full" not in probe(), every=1)
         good_enrollment()
     finally:
         for d in kiosk.devices:
             d.stop()
         kiosk.halt()
+        shutil.rmtree(aside)
+        run("cp", "-a", store, aside)
         run("umount", store)
+        run("cp", "-a", aside + "/.", store)
         kiosk.start()
 
 

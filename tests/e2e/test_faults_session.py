@@ -195,14 +195,14 @@ def _():
 @tap.test("the person stops at the keyboard: said on both sides, nothing remains")
 def _():
     with Unchanged():
-        terminal = kiosk.terminal("provision", "--plain")
+        terminal = kiosk.terminal("provision", "--plain", "--show-uri")
         try:
             terminal.expect("Type yes to go on: ")
             terminal.type("\x03")
             tap.equal(terminal.end(), 6, "exit status")
         finally:
             terminal.kill()
-        terminal = kiosk.terminal("provision", "--plain")
+        terminal = kiosk.terminal("provision", "--plain", "--show-uri")
         try:
             terminal.expect("Type yes to go on: ")
             terminal.type("no\n")
@@ -238,7 +238,7 @@ def _():
 @tap.test("an operator without the role cannot start; one with it can")
 def _():
     with Unchanged():
-        tap.equal(kiosk.ctl_error("provision", "--yes", uid=NOBODY), "denied")
+        tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri", uid=NOBODY), "denied")
     good_enrollment()
 
 
@@ -247,7 +247,7 @@ def _():
     with kiosk.session("--yes") as s:
         p = phone().enroll(s.uri())
         digits = p.digits()
-        tap.equal(kiosk.ctl_error("provision", "--yes"), "reader-in-use")
+        tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri"), "reader-in-use")
         s.type(digits)
         s.finish()
     p.wait()

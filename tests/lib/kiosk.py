@@ -59,7 +59,7 @@ def run(*args, check=True, **how):
     return done
 
 
-def wait_for(what, condition, timeout=WAIT):
+def wait_for(what, condition, timeout=WAIT, every=0.05):
     """Until condition() is true. The machine may be slow: the limit says that something hangs, not how fast it is."""
     until = time.monotonic() + timeout
     while True:
@@ -68,7 +68,7 @@ def wait_for(what, condition, timeout=WAIT):
             return value
         if time.monotonic() > until:
             raise KioskError(f"waited {timeout} s in vain for {what}")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def free_port():
