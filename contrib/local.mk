@@ -1,1 +1,37 @@
 # contrib: what this folder builds, tests and installs.
+
+EXTRA_DIST += .clang-tidy .ci/run \
+	contrib/check contrib/check-layers contrib/deps contrib/lint contrib/spelling
+
+# All preprocessor flags of all folders: one set for tools that look at every file.
+LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \
+	$(CURL_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+
+# What the headers include that is generated must be there. compile_flags.txt is where clang's tools look for flags.
+lint: $(BUILT_SOURCES) base/build-id.h
+	@printf '%s\n' -std=gnu11 $(LINT_CPPFLAGS) >compile_flags.txt
+	@$(SHELL) $(srcdir)/contrib/lint $(LINT_PARTS)
+CLEANFILES += compile_flags.txt
+
+check-layers:
+	$(PYTHON3) $(srcdir)/contrib/check-layers --self-test
+	$(PYTHON3) $(srcdir)/contrib/check-layers
+
+# Shows what is not formatted; "make format FIX=1" formats in place.
+format:
+	@cd $(srcdir) && find . -name '_*' -type d -prune -o -name '*.[ch]' ! -name '*.pb-c.[ch]' -print | \
+		xargs clang-format $(if $(FIX),-i,--dry-run -Werror)
+
+# The tests in a build with the address and undefined-behaviour sanitizers, kept in _asan for the next time.
+check-asan:
+	$(MKDIR_P) _asan
+	cd _asan && { test -f Makefile || $(abs_top_srcdir)/configure -q --enable-sanitizers $(if $(findstring -Werror,$(WARN_CFLAGS)),--enable-werror); }
+	cd _asan && $(MAKE) $(AM_MAKEFLAGS) && $(MAKE) $(AM_MAKEFLAGS) check
+
+# The unit tests under valgrind: leaks and reads of uninitialized memory.
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+	--trace-children=no --child-silent-after-fork=yes
+check-valgrind: $(check_PROGRAMS) $(BUILT_SOURCES)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(UNIT_TESTS)' LOG_COMPILER='$(VALGRIND)'
+
+.PHONY: lint check-layers format check-asan check-valgrind

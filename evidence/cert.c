@@ -91,8 +91,7 @@ static char *name_text(const X509_NAME *name)
 	if (X509_NAME_print_ex(bio, name, 0, NAME_FLAGS) < 0) {
 		ERR_clear_error();
 		(void)BIO_reset(bio);
-		if (X509_NAME_print_ex(bio, name, 0,
-			    XN_FLAG_RFC2253 | ASN1_STRFLGS_DUMP_ALL | ASN1_STRFLGS_DUMP_DER) < 0)
+		if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 | ASN1_STRFLGS_DUMP_ALL) < 0)
 			err_abort("a name that cannot be shown");
 	}
 	long len = BIO_get_mem_data(bio, &data);

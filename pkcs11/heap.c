@@ -3,7 +3,6 @@
  * PIN where it likes (OpenSC formats each APDU for a log that nobody asked for) and leaves the copies in freed memory.
  * The program's free and realloc come before the C library's for everything that it loads. Sanitizers have their own.
  */
-#include "config.h"
 
 #ifndef DERIVD_SANITIZED
 

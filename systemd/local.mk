@@ -1,1 +1,22 @@
-# systemd: what this folder builds, tests and installs.
+# systemd: units, users, directories.
+SYSTEMD_UNITS_IN = systemd/derivd.service.in systemd/derivd-gateway.service.in systemd/derivd-card@.service.in \
+	systemd/derivd-ca@.service.in systemd/derivd-courier@.service.in
+SYSTEMD_UNITS = $(SYSTEMD_UNITS_IN:.in=)
+systemdsystemunit_DATA = $(SYSTEMD_UNITS) systemd/derivd.socket systemd/derivd-uplink.socket \
+	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket
+EXTRA_DIST += $(SYSTEMD_UNITS_IN) systemd/derivd.socket systemd/derivd-uplink.socket \
+	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket \
+	systemd/sysusers.conf systemd/tmpfiles.conf
+CLEANFILES += $(SYSTEMD_UNITS)
+
+$(SYSTEMD_UNITS): %: %.in
+	$(AM_V_GEN)$(MKDIR_P) systemd && $(SED) -e 's,@pkglibexecdir@,$(pkglibexecdir),g' $< >$@.tmp && mv $@.tmp $@
+
+sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(sysusersdir)" "$(DESTDIR)$(tmpfilesdir)"
+	$(INSTALL_DATA) $(srcdir)/systemd/sysusers.conf "$(DESTDIR)$(sysusersdir)/derivd.conf"
+	$(INSTALL_DATA) $(srcdir)/systemd/tmpfiles.conf "$(DESTDIR)$(tmpfilesdir)/derivd.conf"
+uninstall-local:
+	rm -f "$(DESTDIR)$(sysusersdir)/derivd.conf" "$(DESTDIR)$(tmpfilesdir)/derivd.conf"

@@ -2,7 +2,6 @@
  * main.c: derivctl, the operator's command. It keeps nothing: every command asks derivd, derivd-card or a file, shows
  * the answer and ends with an exit status that tells what kind of end it was (ctl.h).
  */
-#include "config.h"
 
 #include <stdio.h>
 #include <stdlib.h>

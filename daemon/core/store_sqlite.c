@@ -144,7 +144,8 @@ static struct err *prepare(struct store *s, const char *text, sqlite3_stmt **ret
 
 	while (s->cache[at].text && s->cache[at].text != text) {
 		at = (at + 1) % SQL_CACHE;
-		assert(++tried < SQL_CACHE);
+		tried++;
+		assert(tried < SQL_CACHE);
 	}
 	if (!s->cache[at].text) {
 		sqlite3_stmt *stmt = NULL;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The build id changes with every source and flag, and with nothing else.
 set -u
+top=${abs_top_srcdir:?make check sets it}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 n=0
@@ -12,7 +13,7 @@ check() {
 
 # id FLAGS: runs the script on the scratch tree and prints the header.
 id() {
-	(cd "$dir/build" && sh "$abs_top_srcdir/base/build-id.sh" "$dir/src" base/build-id.h "$@" &&
+	(cd "$dir/build" && sh "$top/base/build-id.sh" "$dir/src" base/build-id.h "$@" &&
 		cat base/build-id.h)
 }
 

@@ -1,5 +1,5 @@
 /* test_url.c: which addresses from certificates are taken, and which globs admit them. */
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include "base/url.h"
 
