@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "daemon/core/control.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/turn.h"
 #include "proto/link.h"
@@ -68,6 +69,8 @@ static struct err *on_answer(struct core *c, void *arg)
 		return session_assessed(c, a->ask, &a->answer);
 	case ASK_PREPARE:
 		return session_prepared(c, a->ask, &a->answer);
+	case ASK_HEADS:
+		return control_heads_came(c, a->ask, &a->answer);
 	case ASK_JOB:
 		return outbox_settle(c, a->ask, &a->answer);
 	default:
@@ -82,7 +85,12 @@ static void answer(struct caworker *w, const struct ask *ask, const void *body,
 		.answer = { .body = body, .error = error, .wire = wire } };
 	struct from from = { .kind = FROM_CALLER };
 
-	session_asker(w->core, ask, &from.whom, &from.serial);
+	if (ask->kind == ASK_HEADS) {
+		from.whom = ask->caller;
+		from.serial = ask->serial;
+	} else {
+		session_asker(w->core, ask, &from.whom, &from.serial);
+	}
 	if (!from.whom)
 		from.kind = FROM_NOBODY;
 	turn_run(w->core, &from, on_answer, &a);

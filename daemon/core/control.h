@@ -40,6 +40,9 @@ MUST_CHECK struct err *control_evidence(
 	struct core *c, const struct caller *who, const Control__EvidenceGet *m);
 MUST_CHECK struct err *control_heads(
 	struct core *c, const struct caller *who, const Control__AuditHeads *m);
+/* derivd-ca's answer, for the caller whom the ask names. */
+MUST_CHECK struct err *control_heads_came(
+	struct core *c, const struct ask *ask, const struct answer *a);
 MUST_CHECK struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
 	const struct control_facts *facts);
 

@@ -8,8 +8,6 @@
 #include "daemon/core/presence.h"
 #include "daemon/core/roles.h"
 
-#define HEADS_PAGE 512
-
 /* --- status --- */
 
 static void fill_head(struct core *c, Common__AuditHead *ret_head)
@@ -151,26 +149,30 @@ struct err *control_evidence(
 
 /* --- audit heads --- */
 
+/* What derivd-ca logged, and nothing from the store: that is what the store is held against. */
 struct err *control_heads(struct core *c, const struct caller *who, const Control__AuditHeads *m)
 {
-	struct filter f = { .after = m->after, .most = HEADS_PAGE };
-	AUTO(rows) struct rows *rows = NULL;
+	const struct ask ask = { .kind = ASK_HEADS, .caller = who->number, .serial = who->serial };
+	Ca__Heads q = CA__HEADS__INIT;
+
+	q.after = m->after;
+	mail_ask(c, &ask, MSG_CA_HEADS, &q);
+	return NULL;
+}
+
+struct err *control_heads_came(struct core *c, const struct ask *ask, const struct answer *a)
+{
+	const Ca__HeadPage *page = a->body;
 	Control__AuditHeadsReply reply = CONTROL__AUDIT_HEADS_REPLY__INIT;
 
-	TRY(store_audit_list(c->store, &f, &rows));
-	AUTO_MEM Common__AuditHead *heads = xcalloc(rows->n + 1, sizeof(*heads));
-	AUTO_MEM Common__AuditHead **list = xcalloc(rows->n + 1, sizeof(*list));
-	for (size_t i = 0; i < rows->n; i++) {
-		const struct audit_stored *row = rows->row[i];
-		common__audit_head__init(&heads[i]);
-		heads[i].sequence = row->sequence;
-		heads[i].hash = pb_lend(BYTES(row->hash, SHA256_LEN));
-		list[i] = &heads[i];
-	}
-	reply.n_heads = rows->n;
+	if (a->error)
+		return err_new(err_get_kind(a->error), "%s", err_get_text(a->error));
+	AUTO_MEM Common__AuditHead **list = xcalloc(page->n_heads + 1, sizeof(Common__AuditHead *));
+	for (size_t i = 0; i < page->n_heads; i++)
+		list[i] = page->heads[i]->audit;
+	reply.n_heads = page->n_heads;
 	reply.heads = list;
-	if (rows->n == HEADS_PAGE)
-		reply.next = heads[rows->n - 1].sequence;
-	mail_caller(c, who->number, MSG_AUDIT_HEADS_REPLY, who->serial, &reply);
+	reply.next = page->next;
+	mail_caller(c, ask->caller, MSG_AUDIT_HEADS_REPLY, ask->serial, &reply);
 	return NULL;
 }

@@ -25,11 +25,14 @@ enum ask_kind {
 	ASK_PREPARE, /* id: the request's */
 	ASK_JOB,     /* id: the job's */
 	ASK_STATUS,
+	ASK_HEADS, /* caller and serial: who asked */
 };
 struct ask {
 	enum ask_kind kind;
 	uint8_t id[ID_LEN];
 	uint64_t ticket; /* of the seat, so that a late answer is not taken for another's */
+	uint64_t caller;
+	uint32_t serial;
 };
 
 /* How mail leaves. Called after the commit only; never calls back into the engine. */
