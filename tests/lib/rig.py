@@ -300,12 +300,13 @@ class Rig:
         listener.bind(self.socket)
         os.chmod(self.socket, 0o666)
         listener.listen(64)
+        # Not sh: dash knows no descriptor above 9, and a test may hold many.
         become = 'exec 3<&"$1"; shift; export LISTEN_FDS=1 LISTEN_PID=$$; export LD_PRELOAD; exec "$@"'
         env = {**os.environ, "VREADER_DIR": self.dir,
                "LD_PRELOAD": os.path.join(self.build, "tests/mock/reader/hotplug.so")}
         level = ["--debug", "--apdu"] if os.environ.get("RIG_DEBUG") else ["--error"]
         self.pcscd = Process.start(
-            ["/bin/sh", "-c", become, "sh", str(listener.fileno()), pcscd, "--foreground", *level,
+            ["/bin/bash", "-c", become, "bash", str(listener.fileno()), pcscd, "--foreground", *level,
              "--config", self.at("etc")],
             self.at("log/pcscd"), self.tied, env=env, pass_fds=(listener.fileno(),))
         listener.close()
