@@ -214,17 +214,28 @@ static void send_one(struct lane *l, struct asked *a)
 	msg_free(take(a->body));
 }
 
+static void ask_status(struct caworker *w)
+{
+	const struct ask ask = { .kind = ASK_STATUS };
+	const Ca__Status m = CA__STATUS__INIT;
+
+	caworker_ask(w, &ask, MSG_CA_STATUS, &m);
+}
+
+/* The status goes first: nothing is offered before the audit chain was compared with what derivd-ca has seen. */
 static void on_ready(struct link *link UNUSED, void *userdata)
 {
 	struct lane *l = userdata;
 
 	l->worker->said = NULL;
-	for (struct asked *a = l->asked; a; a = a->next)
-		send_one(l, a);
+	if (l == &l->worker->lane[SESSION_LANE])
+		ask_status(l->worker);
+	for (struct asked *a = l->asked; a; a = a->next) {
+		if (!a->serial)
+			send_one(l, a);
+	}
 	watch_answers(l);
 	note_reachable(l->worker, NULL);
-	if (l == &l->worker->lane[SESSION_LANE])
-		caworker_ask_status(l->worker);
 }
 
 static const struct link_ops LINK_OPS = {
@@ -311,12 +322,10 @@ void caworker_ask(
 
 void caworker_ask_status(struct caworker *w)
 {
-	const struct ask ask = { .kind = ASK_STATUS };
-	const Ca__Status m = CA__STATUS__INIT;
 	const struct lane *l = &w->lane[SESSION_LANE];
 
 	if (l->link && link_is_ready(l->link) && !l->asked)
-		caworker_ask(w, &ask, MSG_CA_STATUS, &m);
+		ask_status(w);
 }
 
 unsigned int caworker_room(const struct caworker *w)

@@ -85,15 +85,20 @@ void core_free(struct core *c)
 	free(c);
 }
 
-struct err *core_may_issue(const struct core *c)
+struct err *core_may_begin(const struct core *c)
 {
 	if (c->frozen)
 		return err_new(&ERR_WRONG_STATE, "nothing is issued: %s", c->frozen);
-	if (!c->ca.seen)
+	return audit_check_clock(c->audit);
+}
+
+struct err *core_may_issue(const struct core *c)
+{
+	if (!c->frozen && !c->ca.seen)
 		return err_new(&ERR_CA_UNREACHABLE,
 			"derivd-ca has not answered since derivd started%s%s",
 			c->ca.trouble ? ": " : "", c->ca.trouble ? c->ca.trouble : "");
-	return audit_check_clock(c->audit);
+	return core_may_begin(c);
 }
 
 /* --- derivd-ca's status --- */

@@ -98,8 +98,10 @@ MUST_CHECK struct err *core_new(const char *store_path, struct settings *take_se
 void core_free(struct core *c);
 DEFINE_AUTO(core, struct core *, core_free);
 
-/* May credentials be issued now? ERR_WRONG_STATE (the chain), ERR_CLOCK_BEHIND. */
+/* May credentials be issued now? ERR_WRONG_STATE (the chain), ERR_CA_UNREACHABLE (nobody could compare it yet),
+ * ERR_CLOCK_BEHIND. core_may_begin: may derivd-ca be asked for an offer? */
 MUST_CHECK struct err *core_may_issue(const struct core *c);
+MUST_CHECK struct err *core_may_begin(const struct core *c);
 /* derivd-ca's status has come: compares the audit chain. An event. */
 MUST_CHECK struct err *core_ca_status(struct core *c, const Ca__CaStatus *status);
 

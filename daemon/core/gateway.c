@@ -50,20 +50,16 @@ void gateway_send(struct gateway *g, uint64_t connection, enum msg_number number
 		link_pause(g->link, true);
 }
 
+/* What is wrong with this installation is nothing for the network. */
 void gateway_send_error(
 	struct gateway *g, uint64_t connection, uint32_t serial, const struct err *e)
 {
-	AUTO_MSG Common__Error *m = kind_to_wire(e);
-	Common__Error trouble = COMMON__ERROR__INIT;
+	bool own = err_get_fate(e) == FATE_BROKEN;
+	AUTO(err)
+	struct err *busy = err_new(&ERR_BUSY, "the service has trouble; try again later");
+	AUTO_MSG Common__Error *m = kind_to_wire(own ? busy : e);
 
-	/* What is wrong with this installation is nothing for the network. */
-	trouble.kind = m->kind;
-	trouble.fate = COMMON__FATE__RETRY;
-	trouble.text = (char *)(uintptr_t) "the service has trouble; try again later";
-	if (err_get_fate(e) == FATE_BROKEN)
-		gateway_send(g, connection, MSG_DEVICE_ERROR, serial, &trouble);
-	else
-		gateway_send(g, connection, MSG_DEVICE_ERROR, serial, m);
+	gateway_send(g, connection, MSG_DEVICE_ERROR, serial, m);
 }
 
 /* --- from devices --- */

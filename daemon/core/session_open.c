@@ -122,7 +122,7 @@ struct err *session_open(struct core *c, const struct caller *who, const Control
 	if (m->operation != COMMON__OPERATION__ENROLL && m->operation != COMMON__OPERATION__ISSUE)
 		return err_new(&ERR_PROTOCOL, "no operation was named");
 	TRY(check_caller(c, who->number));
-	TRY(core_may_issue(c));
+	TRY(core_may_begin(c));
 	if (m->operation == COMMON__OPERATION__ISSUE)
 		TRY(check_device(c, m, r, s));
 	TRY(store_request_add(c->store, r));
@@ -229,6 +229,9 @@ struct err *session_assessed(struct core *c, const struct ask *ask, const struct
 		return NULL;
 	if (a->error)
 		return refuse(c, r, seat, a->error, a->wire);
+	no = core_may_issue(c);
+	if (no)
+		return refuse(c, r, seat, no, NULL);
 	TRY(store_session_get(c->store, r->id, &s));
 	if (!s)
 		return err_new(&ERR_STORE, "a session is missing");
