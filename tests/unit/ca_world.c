@@ -15,7 +15,9 @@
 #include "daemon/ca/init.h"
 #include "evidence/cert.h"
 
+int64_t world_start_ms = WORLD_START_MS;
 int64_t world_now_ms = WORLD_START_MS;
+const char *world_parent;
 
 int64_t clock_real_ms(void)
 {
@@ -24,7 +26,7 @@ int64_t clock_real_ms(void)
 
 int64_t clock_boot_ms(void)
 {
-	return world_now_ms - WORLD_START_MS + 1000000;
+	return world_now_ms - world_start_ms + 1000000;
 }
 
 struct err *clock_boot_id(uint8_t ret_id[static 16])
@@ -87,8 +89,8 @@ static X509 *new_cert(const char *cn, EVP_PKEY *key, X509 *issuer, int64_t from_
 
 static X509 *new_ca(const char *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
 {
-	X509 *cert = new_cert(cn, key, issuer, WORLD_START_MS - 100 * WORLD_DAY_MS,
-		WORLD_START_MS + 3650 * WORLD_DAY_MS);
+	X509 *cert = new_cert(cn, key, issuer, world_start_ms - 100 * WORLD_DAY_MS,
+		world_start_ms + 3650 * WORLD_DAY_MS);
 
 	add_ext(cert, issuer ? issuer : cert, NID_subject_key_identifier, "hash");
 	if (issuer)
@@ -169,11 +171,11 @@ struct world_card *world_new_card(struct world *w, const struct world_card_optio
 	struct world_card *c = xcalloc(1, sizeof(*c));
 	X509 *issuer = o->issuer ? o->issuer : w->ca;
 	AUTO_MEM char *crl = o->crl_url ? xasprintf("URI:%s", o->crl_url) : NULL;
-	int64_t to = o->expired ? world_now_ms - WORLD_DAY_MS : WORLD_START_MS + 800 * WORLD_DAY_MS;
+	int64_t to = o->expired ? world_now_ms - WORLD_DAY_MS : world_start_ms + 800 * WORLD_DAY_MS;
 
 	c->key = o->rsa_bits ? EVP_RSA_gen(o->rsa_bits) : EVP_EC_gen(o->curve ? o->curve : "P-256");
 	c->cert = new_cert(o->subject ? o->subject : "Ann Example", c->key, issuer,
-		WORLD_START_MS - 10 * WORLD_DAY_MS, to);
+		world_start_ms - 10 * WORLD_DAY_MS, to);
 	add_ext(c->cert, issuer, NID_authority_key_identifier, "keyid:always");
 	add_ext(c->cert, issuer, NID_key_usage,
 		o->key_usage ? o->key_usage : "critical,digitalSignature");
@@ -212,8 +214,8 @@ struct world_device *world_new_device(void)
 	d->keys[0] = sig_new_p256();
 	d->keys[1] = sig_new_p256();
 	d->identity_spki = sig_spki(d->identity);
-	d->sealing_cert = new_cert("device", d->sealing, NULL, WORLD_START_MS - WORLD_DAY_MS,
-		WORLD_START_MS + 3650 * WORLD_DAY_MS);
+	d->sealing_cert = new_cert("device", d->sealing, NULL, world_start_ms - WORLD_DAY_MS,
+		world_start_ms + 3650 * WORLD_DAY_MS);
 	add_ext(d->sealing_cert, d->sealing_cert, NID_subject_key_identifier, "hash");
 	add_ext(d->sealing_cert, d->sealing_cert, NID_key_usage, "critical,keyAgreement");
 	assert_true(X509_sign(d->sealing_cert, d->identity, EVP_sha256()) > 0);
@@ -244,7 +246,7 @@ static void make_dirs(struct world *w)
 	/* In memory where that can be had: each of hundreds of worlds syncs some thirty files. */
 	const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
-	w->dir = xasprintf("%s/derivd-ca-test.XXXXXX", tmp);
+	w->dir = xasprintf("%s/derivd-ca-test.XXXXXX", world_parent ? world_parent : tmp);
 	assert_non_null(mkdtemp(w->dir));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO_MEM char *path = world_path(w, names[i]);
@@ -260,8 +262,8 @@ static void make_card_pki(struct world *w)
 	w->officer_key = sig_new_p256();
 	w->root = new_ca("Card Root", w->root_key, NULL, w->root_key);
 	w->ca = new_ca("Card Issuer", w->ca_key, w->root, w->root_key);
-	w->officer = new_cert("Officer", w->officer_key, NULL, WORLD_START_MS - WORLD_DAY_MS,
-		WORLD_START_MS + 3650 * WORLD_DAY_MS);
+	w->officer = new_cert("Officer", w->officer_key, NULL, world_start_ms - WORLD_DAY_MS,
+		world_start_ms + 3650 * WORLD_DAY_MS);
 	add_ext(w->officer, w->officer, NID_subject_key_identifier, "hash");
 	add_ext(w->officer, w->officer, NID_key_usage, "critical,keyAgreement");
 	assert_true(X509_sign(w->officer, w->officer_key, EVP_sha256()) > 0);
@@ -309,7 +311,7 @@ struct world *world_new(const char *extra)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 
-	world_now_ms = WORLD_START_MS;
+	world_now_ms = world_start_ms;
 	make_dirs(w);
 	make_card_pki(w);
 	make_ca(w, extra);

@@ -11,6 +11,8 @@
 /* The clock that everything in the test sees; real and boot time go together. */
 extern int64_t world_now_ms;
 #define WORLD_START_MS INT64_C(1795000000123)
+/* Where that clock starts when a world is made; another value goes well with processes that live in real time. */
+extern int64_t world_start_ms;
 #define WORLD_DAY_MS INT64_C(86400000)
 
 /* What a card's certificate has; zero is a good PIV authentication certificate. */
@@ -51,12 +53,14 @@ struct world {
 	EVP_PKEY *officer_key;
 	X509 *officer;
 	long crl_number;
-	uint8_t next_id;
+	uint16_t next_id;
 	struct world_card *card;
 	struct world_device *device;
 	struct entry_audit audit;
 };
 
+/* The directory that worlds are made in; NULL: in memory where that can be had. */
+extern const char *world_parent;
 /* extra: lines that come after the world's own in ca.conf's drop-in; NULL: the shipped profiles and one anchor "test". */
 struct world *world_new(const char *extra);
 void world_free(struct world *w);

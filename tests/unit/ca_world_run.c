@@ -16,7 +16,8 @@ struct world_run *world_run_new(struct world *w)
 	r->card = w->card;
 	r->device = w->device;
 	r->operation = COMMON__OPERATION__ENROLL;
-	memset(r->request_id, ++w->next_id, sizeof(r->request_id));
+	memset(r->request_id, ++w->next_id & 0xff, sizeof(r->request_id));
+	r->request_id[0] ^= (uint8_t)(w->next_id >> 8);
 	r->n_certs = 1;
 	r->serial = "";
 	return r;
