@@ -10,7 +10,7 @@ import time
 SOURCE = os.environ.get("abs_top_srcdir", os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 import pcsc  # noqa: E402
-from card import Card  # noqa: E402
+from card import Card, count_apdus  # noqa: E402
 from rig import Rig, build_dir, sanitized  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -573,28 +573,10 @@ def _():
 def _():
     with Rig() as rig:
         reader = rig.add_reader()
-        message = os.path.join(top, "message")
-        with open(message, "w") as f:
-            f.write("hello")
-
-        def pkcs11_tool(*args):
-            reader.ctl("count reset")
-            subprocess.run(["pkcs11-tool", *args], env=rig.env, check=True, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-            return reader.count()
-
-        for name, directory, mechanism in (("RSA-2048", ada(), "SHA256-RSA-PKCS"), ("P-256", bob(), "ECDSA-SHA256")):
-            reader.put(directory)
-            tool = pkcs11_tool("-O") + pkcs11_tool("--login", "--pin", PIN, "--sign", "-m", mechanism, "--id", "01",
-                                                   "-i", message, "-o", os.path.join(top, "signature"))
-            reader.ctl("count reset")
-            with session(rig) as card:
-                expect_open(card.open())
-                expect_signed(card.sign("9A", PIN))
-                card.close()
-            ours = reader.count()
-            tap.note(f"figure card-apdus-{name.lower()} {ours / tool:.2f} ({ours} of {tool})")
-            tap.check(ours <= 0.75 * tool, f"{name}: {ours} APDUs, pkcs11-tool {tool}")
+        for alg, directory in (("rsa2048", ada()), ("p256", bob())):
+            ours, tool = count_apdus(rig, reader, build, top, directory, alg, PIN)
+            tap.note(f"figure card-apdus-{alg} {ours / tool:.2f} ({ours} of {tool})")
+            tap.check(ours <= 0.75 * tool, f"{alg}: {ours} APDUs, pkcs11-tool {tool}")
 
 
 if __name__ == "__main__":

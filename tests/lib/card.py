@@ -86,3 +86,33 @@ class Card:
     def __exit__(self, *_):
         self.end()
         self.log.close()
+
+
+PIN_FOR_COUNTING = "73519264"
+
+
+def count_apdus(rig, reader, build, directory, card, alg, pin=PIN_FOR_COUNTING):
+    """What a whole session sends to a card, and what pkcs11-tool sends to list it and to sign once. directory: for files."""
+    mechanism = "SHA256-RSA-PKCS" if alg.startswith("rsa") else "ECDSA-SHA256"
+    message, signature = os.path.join(directory, "message"), os.path.join(directory, "signature")
+    with open(message, "w") as f:
+        f.write("hello")
+
+    def pkcs11_tool(*args):
+        reader.ctl("count reset")
+        subprocess.run(["pkcs11-tool", *args], env=rig.env, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        return reader.count()
+
+    reader.put(card)
+    tool = pkcs11_tool("-O") + pkcs11_tool("--login", "--pin", pin, "--sign", "-m", mechanism, "--id", "01", "-i",
+                                           message, "-o", signature)
+    reader.ctl("count reset")
+    with Card(build, os.path.join(directory, f"etc-count-{alg}"), rig.env) as session:
+        answer = session.open()
+        if "certs" in answer:
+            answer = session.sign("9A", pin)
+        if not answer.get("signature"):
+            raise RuntimeError(f"derivd-card does not sign: {answer}")
+        session.close()
+    return reader.count(), tool
