@@ -1,3 +1,4 @@
 # doc: what this folder builds, tests and installs.
 EXTRA_DIST += doc/PRIVSEP.md
 EXTRA_DIST += doc/TOUR.md
+EXTRA_DIST += doc/FIGURES.md

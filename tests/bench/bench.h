@@ -1,0 +1,16 @@
+/* bench.h: what the benchmarks share: a clock, medians, and the lines that they print. */
+#ifndef DERIVD_TESTS_BENCH_BENCH_H
+#define DERIVD_TESTS_BENCH_BENCH_H
+
+#include "base/def.h"
+
+/* Seconds of a clock that is never set. */
+double bench_now(void);
+/* Sorts the values. */
+double bench_median(double *values, size_t n);
+/* "# text": what was compared, and the absolute values. */
+void bench_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "figure NAME VALUE >=GOAL ok|short". */
+void bench_at_least(const char *name, double value, double goal);
+
+#endif
