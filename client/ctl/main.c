@@ -75,6 +75,25 @@ static const struct ctl_command *find(int argc, char **argv, int *ret_words)
 	return NULL;
 }
 
+static bool is_verb(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(word, commands[i].verb) == 0)
+			return true;
+	return false;
+}
+
+/* "device" alone, or with a second word that it does not have: say which it has. */
+static struct err *missing_sub(const char *verb)
+{
+	AUTO(buf) struct buf *list = buf_new();
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(verb, commands[i].verb) == 0)
+			buf_addf(list, "%s%s", buf_len(list) > 0 ? ", " : "", commands[i].sub);
+	return ctl_usage("'%s' wants one of: %s", verb, buf_str(list));
+}
+
 static bool wants_help(int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++)
@@ -151,6 +170,8 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 		print_usage(stdout);
 		return NULL;
 	}
+	if (!cmd && is_verb(argv[0]))
+		return missing_sub(argv[0]);
 	if (!cmd)
 		return ctl_usage("there is no command '%s%s%s'; derivctl --help lists them", argv[0],
 			argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
