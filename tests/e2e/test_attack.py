@@ -65,8 +65,8 @@ class Loot:
             "SELECT c.purpose, c.serial, p.request, p.ticket, p.certificate FROM credential c JOIN papers p "
             "ON p.credential = c.id WHERE c.request = ?", (request["id"],))}
         self.sealed = [r["body"] for r in db.execute("SELECT body FROM item WHERE kind = 2 AND device = ?", (self.device,))]
-        self.number = db.execute("SELECT max(number) FROM item WHERE device = ? AND digest IS NOT NULL", (self.device,)).fetchone()[0] or 0
-        self.items = db.execute("SELECT * FROM item WHERE device = ?", (self.device,)).fetchall()
+        self.items = db.execute("SELECT * FROM item WHERE device = ? AND digest IS NOT NULL", (self.device,)).fetchall()
+        self.number = max(i["number"] for i in self.items)
 
 
 def audit_head(sequence=None):

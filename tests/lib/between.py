@@ -148,10 +148,12 @@ class Between:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-        os.rename(self.path + ".real", self.path)
+        if self.kiosk.spawn:
+            os.rename(self.path + ".real", self.path)
         for pair in self.pairs:
             pair.close()
-        self._settle()
+        if self.kiosk.spawn:
+            self._settle()
 
     def _reconnect(self):
         """Connections that go past us end: the worker of ca.sock, or the client of gateway.sock."""
