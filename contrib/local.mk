@@ -1,7 +1,8 @@
 # contrib: what this folder builds, tests and installs.
 
 EXTRA_DIST += .clang-tidy .ci/run \
-	contrib/check contrib/check-layers contrib/deps contrib/lint contrib/spelling
+	contrib/check contrib/check-layers contrib/demo contrib/demo-story contrib/deps contrib/lint \
+	contrib/spelling tests/lib/kiosk.py
 
 # All preprocessor flags of all folders: one set for tools that look at every file.
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \

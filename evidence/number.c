@@ -21,7 +21,8 @@
 /* The 40 characters of five bits each, four of value (least significant first) and one of odd parity. */
 static bool unpack(const char *hex, char ret_text[static FASCN_CHARACTERS + 1])
 {
-	static const char values[] = "0123456789*S*F*E"; /* A: no character, B: start, D: field, F: end */
+	static const char values[] =
+		"0123456789*S*F*E"; /* A: no character, B: start, D: field, F: end */
 	AUTO(buf) struct buf *bytes = NULL;
 	struct err *e = text_unhex(hex, &bytes);
 
@@ -64,7 +65,8 @@ char *number_fascn_person(const struct facts *f)
 		strncmp(text + FASCN_AGENCY, "9999", 4) == 0 ||
 		strspn(text + FASCN_PERSON, "0") >= PERSON_LEN)
 		return NULL;
-	return xasprintf("%c-%.4s-%.10s", text[FASCN_CATEGORY], text + FASCN_ORGANIZATION, text + FASCN_PERSON);
+	return xasprintf("%c-%.4s-%.10s", text[FASCN_CATEGORY], text + FASCN_ORGANIZATION,
+		text + FASCN_PERSON);
 }
 
 char *number_edipi(const struct facts *f)

@@ -24,7 +24,7 @@ struct heads {
 	struct head {
 		uint64_t sequence;
 		uint8_t hash[SHA256_LEN];
-	} *list;
+	} * list;
 };
 
 static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
@@ -33,8 +33,8 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 	const struct bytes parts[] = { BYTES(before, SHA256_LEN), pb_bytes(row->body) };
 
 	if (row->sequence != chain->n + 1)
-		return err_new(&ERR_AUDIT_BAD, "audit row %zu is missing: the next one is %llu", chain->n + 1,
-			(unsigned long long)row->sequence);
+		return err_new(&ERR_AUDIT_BAD, "audit row %zu is missing: the next one is %llu",
+			chain->n + 1, (unsigned long long)row->sequence);
 	if (chain->n > 0)
 		memcpy(before, chain->hashes[chain->n - 1], SHA256_LEN);
 	if (chain->n == chain->room) {
@@ -43,7 +43,8 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 	}
 	sha256_labelled(SIG_AUDIT, parts, ARRAY_LEN(parts), chain->hashes[chain->n]);
 	if (!bytes_eq(pb_bytes(row->hash), BYTES(chain->hashes[chain->n], SHA256_LEN)))
-		return err_new(&ERR_AUDIT_BAD, "audit row %llu was changed: its hash does not follow from the row before",
+		return err_new(&ERR_AUDIT_BAD,
+			"audit row %llu was changed: its hash does not follow from the row before",
 			(unsigned long long)row->sequence);
 	chain->n++;
 	return NULL;
@@ -105,11 +106,13 @@ static struct err *check_heads(const struct heads *heads, const struct chain *ch
 
 		if (h->sequence > chain->n)
 			return err_new(&ERR_AUDIT_BAD,
-				"derivd-ca has seen audit row %llu, but the chain ends at %zu: rows were lost",
+				"derivd-ca has seen audit row %llu, but the chain ends at %zu: "
+				"rows were lost",
 				(unsigned long long)h->sequence, chain->n);
 		if (memcmp(h->hash, chain->hashes[h->sequence - 1], SHA256_LEN) != 0)
 			return err_new(&ERR_AUDIT_BAD,
-				"audit row %llu is not the one that derivd-ca has seen: the chain was rewritten",
+				"audit row %llu is not the one that derivd-ca has seen: the chain "
+				"was rewritten",
 				(unsigned long long)h->sequence);
 	}
 	return NULL;
@@ -137,13 +140,16 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 	if (e)
 		return e;
 	if (c->json) {
-		AUTO(json) json_t *j = json_pack("{s:b, s:I, s:I}", "good", 1, "rows", (json_int_t)chain.n, "heads",
-			(json_int_t)heads.n);
+		AUTO(json)
+		json_t *j = json_pack("{s:b, s:I, s:I}", "good", 1, "rows", (json_int_t)chain.n,
+			"heads", (json_int_t)heads.n);
 
 		json_print(j);
 	} else {
 		(void)printf("good  %zu audit rows, each following from the one before\n", chain.n);
-		(void)printf("good  %zu heads that derivd-ca logged with certifications are in the chain\n", heads.n);
+		(void)printf("good  %zu heads that derivd-ca logged with certifications are in the "
+			     "chain\n",
+			heads.n);
 	}
 	return NULL;
 }
@@ -158,7 +164,8 @@ static void print_row(const struct ctl *c, const Control__AuditRow *row)
 
 		json_print(j);
 	} else {
-		(void)printf("%s  %-8llu %.12s  %s\n", when, (unsigned long long)row->sequence, row->request, text);
+		(void)printf("%s  %-8llu %.12s  %s\n", when, (unsigned long long)row->sequence,
+			row->request, text);
 		(void)fflush(stdout);
 	}
 }

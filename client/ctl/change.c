@@ -7,8 +7,8 @@
 
 #define TEXT_MAX 512
 
-static struct err *change(struct ctl *c, enum msg_number number, const void *body, const char *nothing,
-	const char *done)
+static struct err *change(struct ctl *c, enum msg_number number, const void *body,
+	const char *nothing, const char *done)
 {
 	AUTO_MSG Control__Changed *changed = NULL;
 
@@ -29,7 +29,8 @@ struct err *cmd_request_cancel(struct ctl *c, int argc, char **argv)
 {
 	Control__RequestCancel ask = CONTROL__REQUEST_CANCEL__INIT;
 	const char *id, *text = "";
-	const struct option_row rows[] = { { "text", OPTION_TEXT, &text }, { NULL, OPTION_FLAG, NULL } };
+	const struct option_row rows[] = { { "text", OPTION_TEXT, &text },
+		{ NULL, OPTION_FLAG, NULL } };
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &id));
 	TRY(ctl_check_id(id));
@@ -45,7 +46,8 @@ struct revocation {
 	uint32_t number;
 };
 
-static struct err *parse_revocation(int argc, char **argv, const char *standard, struct revocation *ret_r)
+static struct err *parse_revocation(
+	int argc, char **argv, const char *standard, struct revocation *ret_r)
 {
 	struct revocation r = { .reason = standard, .text = "" };
 	const struct option_row rows[] = {
@@ -71,7 +73,8 @@ struct err *cmd_device_revoke(struct ctl *c, int argc, char **argv)
 	ask.id = (char *)r.id;
 	ask.reason = r.number;
 	ask.text = (char *)r.text;
-	return change(c, MSG_DEVICE_REVOKE, &ask, "The device was revoked before; nothing was changed.",
+	return change(c, MSG_DEVICE_REVOKE, &ask,
+		"The device was revoked before; nothing was changed.",
 		"The device is revoked; its credentials are being revoked.");
 }
 
@@ -84,7 +87,8 @@ struct err *cmd_credential_revoke(struct ctl *c, int argc, char **argv)
 	ask.id = (char *)r.id;
 	ask.reason = r.number;
 	ask.text = (char *)r.text;
-	return change(c, MSG_CREDENTIAL_REVOKE, &ask, "The credential had ended before; nothing was changed.",
+	return change(c, MSG_CREDENTIAL_REVOKE, &ask,
+		"The credential had ended before; nothing was changed.",
 		"The credential is being revoked.");
 }
 
@@ -97,5 +101,6 @@ struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv)
 	TRY(options_parse(argc, argv, none, 0, 1, &id));
 	TRY(id[0] ? ctl_check_id(id) : NULL);
 	ask.id = (char *)id;
-	return change(c, MSG_QUEUE_RETRY, &ask, "Nothing waits or is blocked.", "It is tried again now.");
+	return change(
+		c, MSG_QUEUE_RETRY, &ask, "Nothing waits or is blocked.", "It is tried again now.");
 }

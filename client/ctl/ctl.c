@@ -28,8 +28,8 @@ struct err *ctl_control(struct ctl *c, struct peer **ret_peer)
 	return NULL;
 }
 
-struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body, enum msg_number expected,
-	void *ret_body)
+struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body,
+	enum msg_number expected, void *ret_body)
 {
 	struct peer *p;
 
@@ -119,7 +119,8 @@ struct err *ctl_check_id(const char *value)
 	size_t len = strlen(value);
 
 	if (len == 0 || len > ID_MAX || strspn(value, "0123456789abcdefABCDEF") != len)
-		return ctl_usage("'%s' is no id: those have from 1 to %d hexadecimal digits", value, ID_MAX);
+		return ctl_usage(
+			"'%s' is no id: those have from 1 to %d hexadecimal digits", value, ID_MAX);
 	return NULL;
 }
 
@@ -148,7 +149,8 @@ struct err *ctl_purpose_parse(const char *s, size_t len, Common__Purpose *ret_pu
 			*ret_purpose = purposes[i].purpose;
 			return NULL;
 		}
-	return ctl_usage("'%.*s' is no purpose: give authentication, signing or encryption", (int)len, s);
+	return ctl_usage(
+		"'%.*s' is no purpose: give authentication, signing or encryption", (int)len, s);
 }
 
 struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason)
@@ -174,7 +176,8 @@ struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason)
 			return NULL;
 		}
 	}
-	return ctl_usage("'%s' is no reason: give unspecified, key-compromise, affiliation-changed, superseded, "
+	return ctl_usage("'%s' is no reason: give unspecified, key-compromise, "
+			 "affiliation-changed, superseded, "
 			 "cessation or privilege-withdrawn",
 		s);
 }

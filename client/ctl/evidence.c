@@ -29,8 +29,8 @@ static struct err *get_bundle(struct ctl *c, const char *name, Common__Bundle **
 		ProtobufCMessage *m = NULL;
 
 		TRY(io_read_file(name, BUNDLE_MAX, &file));
-		TRY(err_wrap(msg_parse_type(&common__bundle__descriptor, buf_bytes(file), &m), "%s is no evidence file",
-			name));
+		TRY(err_wrap(msg_parse_type(&common__bundle__descriptor, buf_bytes(file), &m),
+			"%s is no evidence file", name));
 		*ret_bundle = (Common__Bundle *)(void *)m;
 		return NULL;
 	}
@@ -69,7 +69,8 @@ static struct err *add_pem(BIO *out, struct bytes der)
 	return NULL;
 }
 
-static struct err *write_pem(const char *dir, const char *name, const ProtobufCBinaryData *ders, size_t n)
+static struct err *write_pem(
+	const char *dir, const char *name, const ProtobufCBinaryData *ders, size_t n)
 {
 	AUTO(bio) BIO *out = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -182,13 +183,14 @@ static struct err *read_anchors(const struct option_list *files, STACK_OF(X509) 
 	return NULL;
 }
 
-static void stack_free(STACK_OF(X509) * s)
+static void stack_free(STACK_OF(X509) *s)
 {
 	sk_X509_pop_free(s, X509_free);
 }
 DEFINE_AUTO(stack, STACK_OF(X509) *, stack_free);
 
-static void print_report(const struct ctl *c, const struct bundle_report *report, const struct err *e)
+static void print_report(
+	const struct ctl *c, const struct bundle_report *report, const struct err *e)
 {
 	AUTO(json) json_t *all = json_object();
 	json_t *checks = json_array();
@@ -197,7 +199,8 @@ static void print_report(const struct ctl *c, const struct bundle_report *report
 		const struct bundle_finding *f = &report->findings[i];
 
 		if (!c->json)
-			(void)printf("good  %s%s%s\n", f->check, f->detail ? ": " : "", f->detail ? f->detail : "");
+			(void)printf("good  %s%s%s\n", f->check, f->detail ? ": " : "",
+				f->detail ? f->detail : "");
 		json_array_append_new(checks, json_pack("{s:s, s:s}", "check", f->check, "detail",
 						      f->detail ? f->detail : ""));
 	}
@@ -230,7 +233,8 @@ struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv)
 	TRY(read_anchors(&files, anchors));
 	TRY(get_bundle(c, name, &bundle));
 	e = bundle_verify(bundle, BYTES(d->delivery_public, ED25519_PUBLIC_LEN),
-		BYTES(d->receipt_public, ED25519_PUBLIC_LEN), d->kiosk, files.n > 0 ? anchors : NULL, &report);
+		BYTES(d->receipt_public, ED25519_PUBLIC_LEN), d->kiosk,
+		files.n > 0 ? anchors : NULL, &report);
 	print_report(c, report, e);
 	return e;
 }

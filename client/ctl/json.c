@@ -56,8 +56,9 @@ static json_t *member_value(const ProtobufCFieldDescriptor *f, const void *membe
 	case PROTOBUF_C_TYPE_INT64:
 		return json_integer(*(const int64_t *)member);
 	case PROTOBUF_C_TYPE_MESSAGE:
-		return *(ProtobufCMessage *const *)member ?
-			json_from_message(*(ProtobufCMessage *const *)member) : NULL;
+		return *(ProtobufCMessage *const *)member
+			       ? json_from_message(*(ProtobufCMessage *const *)member)
+			       : NULL;
 	default:
 		/* Our .proto files use no other type. */
 		abort();

@@ -14,36 +14,45 @@
 static const struct ctl_command commands[] = {
 	{ "status", NULL, cmd_status, "", "how the services are" },
 	{ "readers", NULL, cmd_readers, "", "card readers, and whether a card is in them" },
-	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]", "what a card says without a PIN" },
+	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]",
+		"what a card says without a PIN" },
 	{ "provision", NULL, cmd_provision,
-		"[--reader NAME] [--uri URI] [--purposes P,P] [--label NAME] [--wait-card SECONDS] [--yes] "
-		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--time-limit SECONDS] [--no-wait] "
+		"[--reader NAME] [--uri URI] [--purposes P,P] [--label NAME] [--wait-card SECONDS] "
+		"[--yes] "
+		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--time-limit SECONDS] "
+		"[--no-wait] "
 		"[--wait SECONDS]",
 		"enroll a device with the card in the reader" },
 	{ "issue", NULL, cmd_issue,
-		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--wait-card SECONDS] [--yes] "
+		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--wait-card "
+		"SECONDS] [--yes] "
 		"[--pin-fd N] [--last-try] [--time-limit SECONDS] [--no-wait] [--wait SECONDS]",
 		"further credentials for an enrolled device" },
 	{ "request", "list", cmd_request_list, "[--open]", "enrollments and other requests" },
 	{ "request", "show", cmd_request_show, "ID", "one request with its credentials" },
-	{ "request", "cancel", cmd_request_cancel, "ID [--text WHY]", "end a request; what it issued is revoked" },
+	{ "request", "cancel", cmd_request_cancel, "ID [--text WHY]",
+		"end a request; what it issued is revoked" },
 	{ "device", "list", cmd_device_list, "", "enrolled devices" },
 	{ "device", "show", cmd_device_show, "ID", "one device with its credentials" },
 	{ "device", "revoke", cmd_device_revoke, "ID [--reason REASON] [--text WHY]",
 		"lost or stolen: revoke everything on it" },
-	{ "credential", "list", cmd_credential_list, "[--open] [--request ID] [--device ID]", "credentials" },
+	{ "credential", "list", cmd_credential_list, "[--open] [--request ID] [--device ID]",
+		"credentials" },
 	{ "credential", "show", cmd_credential_show, "ID [--pem]", "one credential" },
-	{ "credential", "revoke", cmd_credential_revoke, "ID [--reason REASON] [--text WHY]", "revoke one credential" },
+	{ "credential", "revoke", cmd_credential_revoke, "ID [--reason REASON] [--text WHY]",
+		"revoke one credential" },
 	{ "queue", "list", cmd_queue_list, "[--open] [--request ID] [--device ID]",
 		"what is to be done, why it waits, when it is tried again" },
 	{ "queue", "show", cmd_queue_show, "ID", "one entry of the queue" },
 	{ "queue", "retry", cmd_queue_retry, "[ID]", "try again now: one entry, or all" },
 	{ "evidence", "show", cmd_evidence_show, "CREDENTIAL [--output FILE] [--extract DIR]",
 		"what proves a credential" },
-	{ "evidence", "verify", cmd_evidence_verify, "CREDENTIAL|FILE [--anchor FILE]... [--deployment FILE]",
+	{ "evidence", "verify", cmd_evidence_verify,
+		"CREDENTIAL|FILE [--anchor FILE]... [--deployment FILE]",
 		"check that proof, also offline from a file" },
 	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
-	{ "audit", "verify", cmd_audit_verify, "", "check the chain, and against what derivd-ca saw of it" },
+	{ "audit", "verify", cmd_audit_verify, "",
+		"check the chain, and against what derivd-ca saw of it" },
 	{ "watch", NULL, cmd_watch, "[--request ID] [--after N]", "audit rows as they happen" },
 };
 
@@ -53,11 +62,13 @@ static void print_usage(FILE *f)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char name[32];
 
-		(void)snprintf(name, sizeof(name), "%s%s%s", commands[i].verb, commands[i].sub ? " " : "",
-			commands[i].sub ? commands[i].sub : "");
+		(void)snprintf(name, sizeof(name), "%s%s%s", commands[i].verb,
+			commands[i].sub ? " " : "", commands[i].sub ? commands[i].sub : "");
 		(void)fprintf(f, "  %-18s %s\n", name, commands[i].about);
 	}
-	(void)fputs("\n'derivctl COMMAND --help' shows a command's options; derivctl(1) explains them.\n", f);
+	(void)fputs("\n'derivctl COMMAND --help' shows a command's options; derivctl(1) explains "
+		    "them.\n",
+		f);
 }
 
 static const struct ctl_command *find(int argc, char **argv, int *ret_words)
@@ -173,8 +184,8 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 	if (!cmd && is_verb(argv[0]))
 		return missing_sub(argv[0]);
 	if (!cmd)
-		return ctl_usage("there is no command '%s%s%s'; derivctl --help lists them", argv[0],
-			argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+		return ctl_usage("there is no command '%s%s%s'; derivctl --help lists them",
+			argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	if (wants_help(argc, argv)) {
 		(void)printf("usage: derivctl %s%s%s %s\n%s\n", cmd->verb, cmd->sub ? " " : "",
 			cmd->sub ? cmd->sub : "", cmd->usage, cmd->about);

@@ -27,7 +27,8 @@ static struct err *set(const struct option_row *row, const char *value)
 		*(const char **)row->target = value;
 		return NULL;
 	case OPTION_NUMBER:
-		TRY(err_as(&CTL_ERR_USAGE, text_parse_u64(value, INT32_MAX, &number), "--%s", row->name));
+		TRY(err_as(&CTL_ERR_USAGE, text_parse_u64(value, INT32_MAX, &number), "--%s",
+			row->name));
 		*(int64_t *)row->target = (int64_t)number;
 		return NULL;
 	case OPTION_LIST:
@@ -59,8 +60,8 @@ static struct err *one(int argc, char **argv, int *i, const struct option_row *r
 	return set(row, argv[++*i]);
 }
 
-struct err *options_parse(int argc, char **argv, const struct option_row *rows, size_t min_rest, size_t max_rest,
-	const char **ret_rest)
+struct err *options_parse(int argc, char **argv, const struct option_row *rows, size_t min_rest,
+	size_t max_rest, const char **ret_rest)
 {
 	bool only_rest = false;
 	size_t n = 0;

@@ -28,7 +28,7 @@ struct option_row {
  * Options "--name value" and "--name=value"; what is left, at most max_rest words and at least min_rest, goes to ret_rest
  * (lent, may be NULL when max_rest is 0). CTL_ERR_USAGE.
  */
-MUST_CHECK struct err *options_parse(int argc, char **argv, const struct option_row *rows, size_t min_rest,
-	size_t max_rest, const char **ret_rest);
+MUST_CHECK struct err *options_parse(int argc, char **argv, const struct option_row *rows,
+	size_t min_rest, size_t max_rest, const char **ret_rest);
 
 #endif

@@ -42,7 +42,8 @@ static struct err *choose(const QRcode *q, int rows, int columns, int *ret_quiet
 			*ret_quiet = quiets[i];
 			return NULL;
 		}
-	return err_new(&ERR_LIMIT, "the code takes %d columns and %d lines, and there is room for %d and %d",
+	return err_new(&ERR_LIMIT,
+		"the code takes %d columns and %d lines, and there is room for %d and %d",
 		columns_of(q, QUIET_SMALL), rows_of(q, QUIET_SMALL), columns, rows);
 }
 
@@ -67,7 +68,8 @@ struct err *qr_render(const char *text, int rows, int columns, struct buf **ret_
 	int quiet = 0;
 
 	if (!q)
-		return err_as(&ERR_LIMIT, err_errno(errno, "cannot make a QR code"), "the invitation");
+		return err_as(
+			&ERR_LIMIT, err_errno(errno, "cannot make a QR code"), "the invitation");
 	TRY(choose(q, rows, columns, &quiet));
 	*ret_lines = draw(q, quiet);
 	return NULL;

@@ -41,7 +41,7 @@ void session_event(struct session *s, const char *name, json_t *take_members)
 		return;
 	json_object_set_new(event, "event", json_string(name));
 	if (members)
-		json_object_update(event, members);
+		json_object_update_missing(event, members);
 	json_print_at_once(event);
 }
 
@@ -54,7 +54,8 @@ static struct err *until_commit(struct session *s)
 	TRY(session_open_card(s));
 	/* Not the card's label, in which some cards have the holder's whole number. */
 	session_say(s, words(WORD_CARD_READ, "reader", s->facts->reader, NULL));
-	session_event(s, "card", json_pack("{s:s, s:s}", "reader", s->facts->reader, "type", s->facts->card_type));
+	session_event(s, "card",
+		json_pack("{s:s, s:s}", "reader", s->facts->reader, "type", s->facts->card_type));
 	TRY(session_check_pin_state(s));
 	TRY(session_watch_card(s));
 	TRY(session_open(s));
@@ -178,7 +179,8 @@ static struct err *check_options(const struct session *s)
 	TRY(ctl_check_text("--uri", o->uri, 1024));
 	TRY(ctl_check_text("--label", o->label, 64));
 	if (o->time_limit_s > TIME_LIMIT_MAX_S)
-		return ctl_usage("--time-limit is at most %d seconds: no session lasts longer", TIME_LIMIT_MAX_S);
+		return ctl_usage("--time-limit is at most %d seconds: no session lasts longer",
+			TIME_LIMIT_MAX_S);
 	if (s->operation == COMMON__OPERATION__ENROLL && !draws && !o->show_uri && o->uri_fd < 0)
 		return ctl_usage("no QR code can be drawn here: give --show-uri or --uri-fd");
 	return NULL;
@@ -199,7 +201,9 @@ static struct err *begin(struct session *s)
 
 static struct err *run(struct ctl *c, Common__Operation operation, const struct session_options *o)
 {
-	struct session s = { .ctl = c, .o = *o, .operation = operation, .signal_fd = -1, .ends_ms = INT64_MAX };
+	struct session s = {
+		.ctl = c, .o = *o, .operation = operation, .signal_fd = -1, .ends_ms = INT64_MAX
+	};
 	struct err *e;
 
 	s.term = s.pin_input = term_new(STDIN_FILENO, c->plain);
@@ -212,14 +216,16 @@ static struct err *run(struct ctl *c, Common__Operation operation, const struct 
 
 /* --- the commands --- */
 
-#define COMMON_OPTIONS(o)                                                                                              \
-	{ "reader", OPTION_TEXT, &(o).reader }, { "uri", OPTION_TEXT, &(o).uri },                                      \
-		{ "purposes", OPTION_TEXT, &(o).purposes }, { "wait-card", OPTION_NUMBER, &(o).wait_card_s },          \
-		{ "yes", OPTION_FLAG, &(o).yes }, { "pin-fd", OPTION_NUMBER, &(o).pin_fd },                            \
-		{ "last-try", OPTION_FLAG, &(o).last_try }, { "no-wait", OPTION_FLAG, &(o).no_wait },                  \
-		{ "wait", OPTION_NUMBER, &(o).wait_s }, { "time-limit", OPTION_NUMBER, &(o).time_limit_s },            \
-	{                                                                                                              \
-		NULL, OPTION_FLAG, NULL                                                                                \
+#define COMMON_OPTIONS(o)                                                                          \
+	{ "reader", OPTION_TEXT, &(o).reader }, { "uri", OPTION_TEXT, &(o).uri },                  \
+		{ "purposes", OPTION_TEXT, &(o).purposes },                                        \
+		{ "wait-card", OPTION_NUMBER, &(o).wait_card_s },                                  \
+		{ "yes", OPTION_FLAG, &(o).yes }, { "pin-fd", OPTION_NUMBER, &(o).pin_fd },        \
+		{ "last-try", OPTION_FLAG, &(o).last_try },                                        \
+		{ "no-wait", OPTION_FLAG, &(o).no_wait }, { "wait", OPTION_NUMBER, &(o).wait_s },  \
+		{ "time-limit", OPTION_NUMBER, &(o).time_limit_s },                                \
+	{                                                                                          \
+		NULL, OPTION_FLAG, NULL                                                            \
 	}
 
 struct err *cmd_provision(struct ctl *c, int argc, char **argv)

@@ -59,7 +59,7 @@ struct session {
 	Control__SessionOffered *offered;
 	struct offer *offer;
 	uint8_t device[SHA256_LEN]; /* op = issue: the one that was asked for */
-	struct secret *invitation; /* what the QR code shows, until its first use */
+	struct secret *invitation;  /* what the QR code shows, until its first use */
 	int64_t invitation_ends_ms;
 	uint8_t invitation_public[ED25519_PUBLIC_LEN];
 	Control__SessionStatement *stated;
@@ -84,7 +84,7 @@ enum came {
 
 struct wait {
 	/* what to wait for */
-	struct peer *peer;    /* control or card, with serial: its answer */
+	struct peer *peer; /* control or card, with serial: its answer */
 	uint32_t serial;
 	enum msg_number push; /* from derivd; 0: none */
 	struct term *typing;  /* whose prompt is open, or who listens; NULL: nobody */
@@ -108,8 +108,8 @@ MUST_CHECK struct err *session_wait(struct session *s, struct wait *w);
 /* Only time, and what ends the session. */
 MUST_CHECK struct err *session_pause(struct session *s, int64_t ms);
 /* Asks and waits for a line, lent from the terminal. ERR_TIMED_OUT. */
-MUST_CHECK struct err *session_ask(struct session *s, struct term *where, const char *prompt, bool hidden,
-	struct bytes *ret_line);
+MUST_CHECK struct err *session_ask(struct session *s, struct term *where, const char *prompt,
+	bool hidden, struct bytes *ret_line);
 struct err *session_too_late(void);
 
 /* --- session_call.c --- */
@@ -118,8 +118,11 @@ struct err *session_too_late(void);
  * A request to derivd within the session. When derivd goes away meanwhile the session is resumed, and the request is sent again
  * unless it was done already: then, and only for requests that are answered with Done, *ret_body stays as it is.
  */
-MUST_CHECK struct err *session_call(struct session *s, enum msg_number number, const void *body, enum msg_number expected,
-	void *ret_body);
+MUST_CHECK struct err *session_call(struct session *s, enum msg_number number, const void *body,
+	enum msg_number expected, void *ret_body);
+/* The same; when derivd-ca is busy or out of reach, as after a restart, that has some time to pass. */
+MUST_CHECK struct err *session_call_patiently(struct session *s, enum msg_number number,
+	const void *body, enum msg_number expected, void *ret_body);
 /* ERR_SESSION_OVER when it has ended; or why derivd cannot be reached any more. */
 MUST_CHECK struct err *session_resume(struct session *s, Control__SessionResumed **ret_resumed);
 /* The connection to derivd is of no more use. */
@@ -127,8 +130,8 @@ void session_lose(struct session *s);
 /* ERR_MODULE_HUNG in place of the error that came when the card's worker ended. */
 MUST_CHECK struct err *session_card_ended(struct err *take_e);
 /* A request to the card's worker and its answer, an Error too. ERR_MODULE_HUNG when it ended instead. */
-MUST_CHECK struct err *session_call_card(struct session *s, enum msg_number number, const void *body,
-	struct peer_message *ret_answer);
+MUST_CHECK struct err *session_call_card(struct session *s, enum msg_number number,
+	const void *body, struct peer_message *ret_answer);
 
 /* --- session_open.c --- */
 

@@ -9,6 +9,7 @@
 /* Longer than derivd-card's own hard timers, which end it first. */
 #define CARD_MS (120 * 1000)
 #define RETRY_MS 500
+#define PATIENCE_MS (15 * 1000)
 
 void session_lose(struct session *s)
 {
@@ -25,7 +26,8 @@ static struct err *resume_once(struct session *s, Control__SessionResumed **ret_
 	ask.request_id = s->offered->request_id;
 	ask.token = s->offered->token;
 	TRY(ctl_control(s->ctl, &s->control));
-	TRY(peer_call(s->control, MSG_SESSION_RESUME, &ask, MSG_SESSION_RESUMED, CTL_ANSWER_MS, ret_resumed));
+	TRY(peer_call(s->control, MSG_SESSION_RESUME, &ask, MSG_SESSION_RESUMED, CTL_ANSWER_MS,
+		ret_resumed));
 	peer_set_phase(s->control, PH_OPEN);
 	return NULL;
 }
@@ -58,7 +60,8 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
 		TRY(session_pause(s, RETRY_MS));
 	}
 	if (!s->committed && has_ended(resumed))
-		return err_new(&ERR_SESSION_OVER, "the session was %s while derivd was away", resumed->state);
+		return err_new(&ERR_SESSION_OVER, "the session was %s while derivd was away",
+			resumed->state);
 	session_event(s, "reconnected", json_pack("{s:s}", "state", resumed->state));
 	if (ret_resumed)
 		*ret_resumed = take(resumed);
@@ -71,7 +74,8 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
  * Had derivd done it already when it went away, so that only the answer was lost? The others may be asked for twice. A miss that
  * derivd has not counted we count ourselves.
  */
-static bool was_done(enum msg_number number, const void *body, const Control__SessionResumed *resumed)
+static bool was_done(
+	enum msg_number number, const void *body, const Control__SessionResumed *resumed)
 {
 	const Control__SessionDigits *digits = body;
 
@@ -82,7 +86,8 @@ static bool was_done(enum msg_number number, const void *body, const Control__Se
 	return false;
 }
 
-static struct err *ask_once(struct session *s, enum msg_number number, const void *body, struct wait *w)
+static struct err *ask_once(
+	struct session *s, enum msg_number number, const void *body, struct wait *w)
 {
 	struct err *e;
 
@@ -100,8 +105,8 @@ static struct err *ask_once(struct session *s, enum msg_number number, const voi
 	return session_wait(s, w);
 }
 
-struct err *session_call(struct session *s, enum msg_number number, const void *body, enum msg_number expected,
-	void *ret_body)
+struct err *session_call(struct session *s, enum msg_number number, const void *body,
+	enum msg_number expected, void *ret_body)
 {
 	struct wait w;
 
@@ -121,12 +126,38 @@ struct err *session_call(struct session *s, enum msg_number number, const void *
 	}
 }
 
+static bool may_pass(const struct err *e)
+{
+	return err_is(e, &ERR_CA_UNREACHABLE) || err_is(e, &ERR_BUSY);
+}
+
+struct err *session_call_patiently(struct session *s, enum msg_number number, const void *body,
+	enum msg_number expected, void *ret_body)
+{
+	int64_t until = clock_boot_ms() + PATIENCE_MS;
+	bool said = false;
+
+	for (;;) {
+		struct err *e = session_call(s, number, body, expected, ret_body);
+
+		if (!s->control || !may_pass(e) || clock_boot_ms() >= until)
+			return e;
+		if (!said)
+			session_say(s, words(WORD_PATIENCE, "text", err_get_text(e), NULL));
+		session_event(s, "waiting", json_pack("{s:s}", "kind", err_get_kind(e)->name));
+		said = true;
+		err_free(e);
+		TRY(session_pause(s, RETRY_MS));
+	}
+}
+
 /* --- the card's worker --- */
 
 struct err *session_card_ended(struct err *take_e)
 {
 	err_free(take_e);
-	return err_new(&ERR_MODULE_HUNG, "the card or its driver crashed or did not answer, so derivd-card ended");
+	return err_new(&ERR_MODULE_HUNG,
+		"the card or its driver crashed or did not answer, so derivd-card ended");
 }
 
 struct err *session_call_card(struct session *s, enum msg_number number, const void *body,

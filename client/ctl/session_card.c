@@ -58,7 +58,8 @@ static struct err *open_within(struct session *s, int64_t patience_ms)
 			return e;
 		if (want != said) {
 			session_say(s, words(want, NULL));
-			session_event(s, "card-needed", json_pack("{s:s}", "kind", err_get_kind(e)->name));
+			session_event(s, "card-needed",
+				json_pack("{s:s}", "kind", err_get_kind(e)->name));
 		}
 		said = want;
 		err_free(e);
@@ -191,11 +192,13 @@ static struct err *ask_pin(struct session *s, const struct err *refused, struct 
 	struct bytes line;
 
 	if (refused && s->facts->pin_pad)
-		session_say(s, words(WORD_PIN_PAD_AGAIN, "text", err_get_text(refused), "tries", tries, NULL));
+		session_say(s, words(WORD_PIN_PAD_AGAIN, "text", err_get_text(refused), "tries",
+				       tries, NULL));
 	else if (s->facts->pin_pad)
 		session_say(s, words(WORD_PIN_PAD, "tries", tries, NULL));
 	session_event(s, "pin-needed",
-		json_pack("{s:i, s:b}", "tries_left", (int)s->facts->tries_left, "pad", (int)s->facts->pin_pad));
+		json_pack("{s:i, s:b}", "tries_left", (int)s->facts->tries_left, "pad",
+			(int)s->facts->pin_pad));
 	if (s->facts->pin_pad)
 		return NULL;
 	if (refused)
@@ -233,7 +236,8 @@ static void note_tries(struct session *s, const Common__Error *e)
 static struct err *settle_signature(struct session *s, struct peer_message *take_answer)
 {
 	const Common__Error *e = take_answer->body;
-	const struct err_kind *kind = take_answer->msg->number == MSG_ERROR ? kind_find(e->kind) : NULL;
+	const struct err_kind *kind =
+		take_answer->msg->number == MSG_ERROR ? kind_find(e->kind) : NULL;
 	struct err *refused;
 
 	if (kind != &ERR_PIN_WRONG && kind != &ERR_PIN_LOCKED)
@@ -254,7 +258,7 @@ static struct err *sign_once(struct session *s, const struct secret *pin)
 	struct peer_message answer;
 
 	prepare.request_id = s->offered->request_id;
-	TRY(session_call(s, MSG_SESSION_PREPARE, &prepare, MSG_SESSION_NONCE, &nonce));
+	TRY(session_call_patiently(s, MSG_SESSION_PREPARE, &prepare, MSG_SESSION_NONCE, &nonce));
 	consent.kind = (char *)"issue";
 	sign.pin = pb_lend(secret_bytes(pin));
 	sign.insist = s->o.last_try;
@@ -280,7 +284,8 @@ static bool worth_asking_again(const struct session *s, const struct err *e)
 {
 	if (s->o.pin_fd >= 0)
 		return false;
-	return err_is(e, &ERR_PIN_WRONG) || err_is(e, &ERR_PIN_FORMAT) || err_is(e, &ERR_MODULE_HUNG);
+	return err_is(e, &ERR_PIN_WRONG) || err_is(e, &ERR_PIN_FORMAT) ||
+	       err_is(e, &ERR_MODULE_HUNG);
 }
 
 static struct err *try_to_sign(struct session *s, const struct err *refused)
@@ -316,8 +321,9 @@ struct err *session_sign(struct session *s)
 		term_unprompt(s->pin_input);
 		if (!e)
 			return NULL;
-		session_event(s, "sign-refused", json_pack("{s:s, s:i}", "kind", err_get_kind(e)->name, "tries_left",
-							 (int)s->facts->tries_left));
+		session_event(s, "sign-refused",
+			json_pack("{s:s, s:i}", "kind", err_get_kind(e)->name, "tries_left",
+				(int)s->facts->tries_left));
 		if (!worth_asking_again(s, e))
 			return with_tries(s, e);
 		err_free(refused);

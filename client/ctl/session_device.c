@@ -47,7 +47,8 @@ static struct err *make_invitation(struct session *s)
 	sig_raw_public(key, s->invitation_public);
 	s->invitation = invitation_text(s, seed);
 	if (secret_bytes(s->invitation).len == 0)
-		return err_new(&ERR_LIMIT, "host and pins of deployment.conf are too long for an invitation");
+		return err_new(&ERR_LIMIT,
+			"host and pins of deployment.conf are too long for an invitation");
 	return NULL;
 }
 
@@ -169,12 +170,15 @@ static struct err *check_identity(const struct session *s)
 
 	statement_device_id(s->statement, id);
 	if (!bytes_eq(pb_bytes(s->stated->identity_hash), BYTES(id, sizeof(id))))
-		return err_new(&ERR_STATEMENT_BAD, "the device that connected is not the one that the statement names");
+		return err_new(&ERR_STATEMENT_BAD,
+			"the device that connected is not the one that the statement names");
 	if (!enroll && memcmp(id, s->device, sizeof(id)) != 0)
-		return err_new(&ERR_STATEMENT_BAD, "another device answered than the one that was asked");
+		return err_new(
+			&ERR_STATEMENT_BAD, "another device answered than the one that was asked");
 	/* A device that was enrolled long ago may know the gateway by an older name. */
 	if (enroll && strcmp(s->statement->host, s->deployment->host) != 0)
-		return err_new(&ERR_STATEMENT_BAD, "the device connected to another host than the code names");
+		return err_new(&ERR_STATEMENT_BAD,
+			"the device connected to another host than the code names");
 	return NULL;
 }
 
@@ -191,13 +195,15 @@ struct err *session_await_device(struct session *s)
 	term_clear(s->term);
 	secret_free(take(s->invitation));
 	TRY(e);
-	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body), invited, &s->statement));
+	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body),
+		invited, &s->statement));
 	TRY(statement_check_host(s->statement, s->deployment->host));
 	TRY(check_identity(s));
-	session_say(s, words(WORD_DEVICE_HERE, "platform", s->statement->platform, "address", s->stated->address,
-			       NULL));
-	session_event(s, "device", json_pack("{s:s, s:s}", "platform", s->statement->platform, "address",
-					   s->stated->address));
+	session_say(s, words(WORD_DEVICE_HERE, "platform", s->statement->platform, "address",
+			       s->stated->address, NULL));
+	session_event(s, "device",
+		json_pack("{s:s, s:s}", "platform", s->statement->platform, "address",
+			s->stated->address));
 	return NULL;
 }
 
@@ -220,11 +226,13 @@ static struct err *reveal(struct session *s)
 		return err_new(&ERR_TIMED_OUT, "the device stopped answering");
 	opened = w.message.body;
 	if (opened->device_random.len != R_LEN)
-		return err_new(&ERR_STATEMENT_BAD, "the device's random value has the wrong length");
+		return err_new(
+			&ERR_STATEMENT_BAD, "the device's random value has the wrong length");
 	memcpy(s->r_d, opened->device_random.data, R_LEN);
 	sha256(BYTES(s->r_d, R_LEN), hash);
 	if (memcmp(hash, s->statement->commitment, SHA256_LEN) != 0)
-		return err_new(&ERR_STATEMENT_BAD, "the device opened another value than it had committed itself to");
+		return err_new(&ERR_STATEMENT_BAD,
+			"the device opened another value than it had committed itself to");
 	return NULL;
 }
 
@@ -280,7 +288,8 @@ struct err *session_digits(struct session *s)
 			break;
 		if (left == 0)
 			return err_new(&ERR_DIGITS_WRONG, "the digits were wrong three times");
-		session_say(s, words(left == 1 ? WORD_DIGITS_LAST : WORD_DIGITS_WRONG, "left", tries, NULL));
+		session_say(s, words(left == 1 ? WORD_DIGITS_LAST : WORD_DIGITS_WRONG, "left",
+				       tries, NULL));
 		session_event(s, "digits-wrong", json_pack("{s:i}", "left", left));
 	}
 	session_say(s, words(WORD_DIGITS_RIGHT, NULL));

@@ -26,7 +26,8 @@ static struct err *used_certificates(const struct session *s, ProtobufCBinaryDat
 				ret_certs[i] = s->facts->certificates[j]->der;
 		}
 		if (!found)
-			return err_new(&ERR_CARD_CHANGED, "the offer names a certificate that the card does not have");
+			return err_new(&ERR_CARD_CHANGED,
+				"the offer names a certificate that the card does not have");
 	}
 	return NULL;
 }
@@ -68,7 +69,10 @@ struct err *session_submit(struct session *s)
 
 	/* derivd may have committed it and gone away before it could say so. */
 	if (e && !s->control)
-		return err_wrap(e, "whether derivd has kept request %s is not known; look at it with derivctl request show", id);
+		return err_wrap(e,
+			"whether derivd has kept request %s is not known; look at it with derivctl "
+			"request show",
+			id);
 	TRY(e);
 	s->committed = true;
 	s->ends_ms = INT64_MAX;
@@ -88,8 +92,8 @@ static bool is_one_of(const char *state, const char *const *states, size_t n)
 
 static bool credential_settled(const Control__CredentialRow *c)
 {
-	static const char *const settled[] = { "active", "suspended", "superseded", "revoked", "expired", "rejected",
-		"cancelled", "unclaimed" };
+	static const char *const settled[] = { "active", "suspended", "superseded", "revoked",
+		"expired", "rejected", "cancelled", "unclaimed" };
 
 	return is_one_of(c->state, settled, ARRAY_LEN(settled));
 }
@@ -128,9 +132,11 @@ static void say_credential(struct session *s, const Control__CredentialRow *c)
 	if (strcmp(c->state, "active") == 0)
 		session_say(s, words(WORD_NOW_LINE, "purpose", c->purpose, "until", until, NULL));
 	else if (c->cause[0] != '\0')
-		session_say(s, words(WORD_NOT_LINE, "purpose", c->purpose, "state", c->state, "cause", c->cause, NULL));
+		session_say(s, words(WORD_NOT_LINE, "purpose", c->purpose, "state", c->state,
+				       "cause", c->cause, NULL));
 	else
-		session_say(s, words(WORD_NOT_LINE_BARE, "purpose", c->purpose, "state", c->state, NULL));
+		session_say(s,
+			words(WORD_NOT_LINE_BARE, "purpose", c->purpose, "state", c->state, NULL));
 }
 
 static struct err *say_end(struct session *s, const Control__RequestRow *r)
@@ -147,10 +153,11 @@ static struct err *say_end(struct session *s, const Control__RequestRow *r)
 	if (active > 0)
 		session_say(s, words(WORD_LOST, "device", r->device, NULL));
 	if (r->n_credentials == 0)
-		return err_new(&ERR_CA_REJECTED, "the request ended %s%s%s", r->state, r->cause[0] ? ": " : "", r->cause);
+		return err_new(&ERR_CA_REJECTED, "the request ended %s%s%s", r->state,
+			r->cause[0] ? ": " : "", r->cause);
 	if (active < r->n_credentials)
-		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued", r->n_credentials - active,
-			r->n_credentials);
+		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued",
+			r->n_credentials - active, r->n_credentials);
 	return NULL;
 }
 
@@ -161,7 +168,8 @@ static struct err *later(struct session *s)
 	AUTO_MEM char *id = request_of(s);
 
 	session_say(s, words(WORD_LATER, "request", id, NULL));
-	return err_new(&CTL_ERR_PENDING, "request %s is signed and kept; its delivery goes on without this session", id);
+	return err_new(&CTL_ERR_PENDING,
+		"request %s is signed and kept; its delivery goes on without this session", id);
 }
 
 /* after: the last row that was shown, so that none comes twice when derivd was away. */
@@ -172,7 +180,6 @@ static struct err *open_stream(struct session *s, uint64_t after)
 	struct ctl second = { 0 };
 	uint32_t serial;
 
-	peer_free(take(s->stream));
 	ask.request = id;
 	ask.after = after;
 	TRY(ctl_control(&second, &s->stream));
@@ -184,7 +191,7 @@ static void say_step(struct session *s, const Control__AuditRow *row)
 	AUTO_MEM char *when = text_time(row->when_ms);
 
 	session_say(s, words(WORD_STEP, "time", when, "text", row->text, NULL));
-	session_event(s, "step", json_from_message(&row->base));
+	session_event(s, "step", json_pack("{s:o}", "row", json_from_message(&row->base)));
 }
 
 /* All rows that have come. ERR_GONE, or why there will be none. */
@@ -211,19 +218,32 @@ static struct err *read_rows(struct session *s, uint64_t *after)
 	return NULL;
 }
 
+/* Opens the stream if there is none. When derivd is away we come back with the session: what is committed goes on. */
+static struct err *have_stream(struct session *s, uint64_t after)
+{
+	while (!s->stream) {
+		struct err *e = open_stream(s, after);
+
+		if (!e)
+			return NULL;
+		peer_free(take(s->stream));
+		if (err_get_fate(e) != FATE_RETRY)
+			return e;
+		err_free(e);
+		TRY(session_resume(s, NULL));
+	}
+	return NULL;
+}
+
 static struct err *hear_rows(struct session *s, uint64_t *after)
 {
 	struct err *e = read_rows(s, after);
 
 	if (!err_is(e, &ERR_GONE))
 		return e;
-	/* derivd restarts; what is committed goes on, so we go on watching. */
 	err_free(e);
 	peer_free(take(s->stream));
-	if (s->control)
-		session_lose(s);
-	TRY(session_resume(s, NULL));
-	return open_stream(s, *after);
+	return NULL;
 }
 
 /* The nonce ran out before derivd-ca verified: the same statement is signed once more (ENROLLMENT step 8). */
@@ -248,8 +268,10 @@ static struct err *sign_again(struct session *s)
 static struct err *follow_once(struct session *s, uint64_t *after, bool *ret_news)
 {
 	struct wait w = { .rows = true, .limit_ms = STEP_MS };
-	struct err *e = session_wait(s, &w);
+	struct err *e = have_stream(s, *after);
 
+	if (!e)
+		e = session_wait(s, &w);
 	*ret_news = true;
 	/* derivd waits for a new signature; if none can come it is told so. */
 	if (err_is(e, &ERR_NONCE_EXPIRED))
@@ -268,7 +290,6 @@ static struct err *follow(struct session *s)
 	int64_t patience = s->o.wait_s * 1000, news_ms = clock_boot_ms();
 	uint64_t after = 0;
 
-	TRY(open_stream(s, after));
 	for (;;) {
 		AUTO_MSG Control__Rows *rows = NULL;
 		bool news = false;

@@ -76,7 +76,8 @@ static struct err *check_purposes(const struct session *s, const struct purposes
 		for (size_t j = 0; j < asked->n; j++)
 			found = found || asked->list[j] == s->offer->purposes[i].purpose;
 		if (!found)
-			return err_new(&ERR_SIGNATURE_BAD, "the offer has a purpose that was not asked for");
+			return err_new(&ERR_SIGNATURE_BAD,
+				"the offer has a purpose that was not asked for");
 	}
 	return NULL;
 }
@@ -87,10 +88,12 @@ static struct err *check_offer(struct session *s, const struct purposes *asked)
 	struct bytes delivery = BYTES(s->deployment->delivery_public, ED25519_PUBLIC_LEN);
 
 	TRY(err_wrap(offer_open(s->offered->offer, delivery, &s->offer), "the offer"));
-	if (!bytes_eq(pb_bytes(s->offered->request_id), BYTES(s->offer->request_id, REQUEST_ID_LEN)) ||
+	if (!bytes_eq(pb_bytes(s->offered->request_id),
+		    BYTES(s->offer->request_id, REQUEST_ID_LEN)) ||
 		s->offer->operation != s->operation ||
 		memcmp(s->offer->deployment, s->deployment->id, DEPLOYMENT_ID_LEN) != 0)
-		return err_new(&ERR_SIGNATURE_BAD, "the offer is for another request or another deployment");
+		return err_new(&ERR_SIGNATURE_BAD,
+			"the offer is for another request or another deployment");
 	if (s->offer->expires_ms <= clock_real_ms())
 		return err_new(&ERR_SESSION_OVER, "the offer has expired");
 	TRY(check_purposes(s, asked));
@@ -119,7 +122,7 @@ struct err *session_open(struct session *s)
 		TRY(find_device(s));
 		ask.device_id = pb_lend(BYTES(s->device, SHA256_LEN));
 	}
-	TRY(session_call(s, MSG_SESSION_OPEN, &ask, MSG_SESSION_OFFERED, &s->offered));
+	TRY(session_call_patiently(s, MSG_SESSION_OPEN, &ask, MSG_SESSION_OFFERED, &s->offered));
 	peer_set_phase(s->control, PH_OPEN);
 	s->ends_ms = clock_boot_ms() + SESSION_MS;
 	return check_offer(s, &purposes);
@@ -145,21 +148,25 @@ static void say_offer(struct session *s)
 {
 	AUTO_MEM char *name = person_name(s->offer->facts);
 	AUTO_MEM char *last_four = number_last_four(s->offer->facts);
-	AUTO_MEM char *number = last_four[0] != '\0' ? words(WORD_LAST4, "digits", last_four, NULL) : xstrdup("");
+	AUTO_MEM char *number =
+		last_four[0] != '\0' ? words(WORD_LAST4, "digits", last_four, NULL) : xstrdup("");
 	AUTO_MEM char *nameless = words(WORD_NAMELESS, NULL);
 	json_t *purposes = json_array();
 
 	session_say(s, words(WORD_WHO, "name", name[0] ? name : nameless, "last4", number, NULL));
-	session_say(s, words(s->operation == COMMON__OPERATION__ISSUE ? WORD_WHAT_MORE : WORD_WHAT, NULL));
+	session_say(s,
+		words(s->operation == COMMON__OPERATION__ISSUE ? WORD_WHAT_MORE : WORD_WHAT, NULL));
 	for (size_t i = 0; i < s->offer->n_purposes; i++) {
 		Common__Purpose p = s->offer->purposes[i].purpose;
 		AUTO_MEM char *use = words(use_of(p), NULL);
 
-		session_say(s, words(WORD_WHAT_LINE, "purpose", ctl_purpose_name(p), "use", use, NULL));
+		session_say(
+			s, words(WORD_WHAT_LINE, "purpose", ctl_purpose_name(p), "use", use, NULL));
 		json_array_append_new(purposes, json_string(ctl_purpose_name(p)));
 	}
 	session_event(s, "offer",
-		json_pack("{s:s, s:s, s:o}", "name", name, "last_four", last_four, "purposes", purposes));
+		json_pack("{s:s, s:s, s:o}", "name", name, "last_four", last_four, "purposes",
+			purposes));
 }
 
 /* The word itself, in capitals or not, with spaces around it or not. */

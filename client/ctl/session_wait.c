@@ -27,7 +27,8 @@ static struct err *hear_other(struct peer_message *take_message)
 		return kind_from_wire(body);
 	if (take_message->msg->number != MSG_SESSION_ENDED)
 		return NULL;
-	return ended->why ? kind_from_wire(ended->why) : err_new(&ERR_SESSION_OVER, "derivd ended the session");
+	return ended->why ? kind_from_wire(ended->why)
+			  : err_new(&ERR_SESSION_OVER, "derivd ended the session");
 }
 
 static struct err *hear_pushes(struct session *s, struct wait *w)
@@ -95,7 +96,8 @@ static struct err *check_signals(struct session *s, struct wait *w)
 		else if (number == SIGINT || number == SIGQUIT)
 			return err_new(&CTL_ERR_CANCELLED, "stopped at the keyboard");
 		else if (number != SIGTSTP) /* a session with a card cannot be put aside */
-			return err_new(&CTL_ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(number));
+			return err_new(
+				&CTL_ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(number));
 	}
 	return NULL;
 }
@@ -138,10 +140,12 @@ static void warn(struct session *s, struct wait *w, int64_t left_ms)
 {
 	bool last = w->until_ms >= cap_of(s, w);
 	AUTO_MEM char *seconds = xasprintf("%d", (int)((left_ms + 999) / 1000));
-	AUTO_MEM char *text = words(last ? WORD_TIME_LAST : WORD_TIME_LEFT, "seconds", seconds, NULL);
+	AUTO_MEM char *text =
+		words(last ? WORD_TIME_LAST : WORD_TIME_LEFT, "seconds", seconds, NULL);
 
 	w->warned = true;
-	session_event(s, "time-left", json_pack("{s:i, s:b}", "seconds", (int)((left_ms + 999) / 1000), "last", last));
+	session_event(s, "time-left",
+		json_pack("{s:i, s:b}", "seconds", (int)((left_ms + 999) / 1000), "last", last));
 	if (!s->ctl->json)
 		term_notice(w->typing, text);
 }
@@ -205,7 +209,8 @@ static struct err *turn(struct session *s, struct wait *w)
 		TRY(hear_control(s, w));
 	if (fds[FD_STREAM].revents && w->came == CAME_NOTHING)
 		w->came = CAME_ROWS;
-	if (w->typing && w->came == CAME_NOTHING && (fds[FD_TYPING].revents || term_has_input(w->typing)))
+	if (w->typing && w->came == CAME_NOTHING &&
+		(fds[FD_TYPING].revents || term_has_input(w->typing)))
 		TRY(check_input(s, w));
 	return NULL;
 }
@@ -237,7 +242,8 @@ struct err *session_too_late(void)
 	return err_new(&ERR_TIMED_OUT, "nothing happened for too long");
 }
 
-struct err *session_ask(struct session *s, struct term *where, const char *prompt, bool hidden, struct bytes *ret_line)
+struct err *session_ask(struct session *s, struct term *where, const char *prompt, bool hidden,
+	struct bytes *ret_line)
 {
 	struct wait w = {
 		.typing = where,

@@ -21,11 +21,11 @@ struct listing {
 	const struct table_column *columns;
 };
 
-#define ROWS_OF(name, member)                                                                                          \
-	static size_t name(const Control__Rows *page, ProtobufCMessage *const **ret_rows)                              \
-	{                                                                                                              \
-		*ret_rows = (ProtobufCMessage *const *)(const void *)page->member;                                     \
-		return page->n_##member;                                                                               \
+#define ROWS_OF(name, member)                                                                      \
+	static size_t name(const Control__Rows *page, ProtobufCMessage *const **ret_rows)          \
+	{                                                                                          \
+		*ret_rows = (ProtobufCMessage *const *)(const void *)page->member;                 \
+		return page->n_##member;                                                           \
 	}
 ROWS_OF(request_rows, requests)
 ROWS_OF(device_rows, devices)
@@ -90,13 +90,16 @@ static const char *const of_credentials[] = { "open", "request", "device", NULL 
 static const char *const of_queue[] = { "open", "request", "device", NULL };
 static const char *const of_audit[] = { "request", "after", NULL };
 
-static const struct listing requests = { CONTROL__WHAT__REQUESTS, "requests", of_requests, request_rows,
-	request_columns };
-static const struct listing devices = { CONTROL__WHAT__DEVICES, "devices", of_devices, device_rows, device_columns };
-static const struct listing credentials = { CONTROL__WHAT__CREDENTIALS, "credentials", of_credentials,
-	credential_rows, credential_columns };
-static const struct listing queue = { CONTROL__WHAT__QUEUE, "queue entries", of_queue, queue_rows, queue_columns };
-static const struct listing audit = { CONTROL__WHAT__AUDIT, "audit rows", of_audit, audit_rows, audit_columns };
+static const struct listing requests = { CONTROL__WHAT__REQUESTS, "requests", of_requests,
+	request_rows, request_columns };
+static const struct listing devices = { CONTROL__WHAT__DEVICES, "devices", of_devices, device_rows,
+	device_columns };
+static const struct listing credentials = { CONTROL__WHAT__CREDENTIALS, "credentials",
+	of_credentials, credential_rows, credential_columns };
+static const struct listing queue = { CONTROL__WHAT__QUEUE, "queue entries", of_queue, queue_rows,
+	queue_columns };
+static const struct listing audit = { CONTROL__WHAT__AUDIT, "audit rows", of_audit, audit_rows,
+	audit_columns };
 
 /* All pages: one table a page for people, one line a row with --json. */
 static struct err *print_list(struct ctl *c, const struct listing *l, Control__List *ask)
@@ -127,8 +130,8 @@ static struct err *print_list(struct ctl *c, const struct listing *l, Control__L
 	return NULL;
 }
 
-static struct err *get_one(struct ctl *c, const struct listing *l, const char *id, Control__Rows **ret_page,
-	ProtobufCMessage **ret_row)
+static struct err *get_one(struct ctl *c, const struct listing *l, const char *id,
+	Control__Rows **ret_page, ProtobufCMessage **ret_row)
 {
 	Control__List ask = CONTROL__LIST__INIT;
 	AUTO_MSG Control__Rows *page = NULL;
@@ -139,7 +142,8 @@ static struct err *get_one(struct ctl *c, const struct listing *l, const char *i
 	ask.most = 1;
 	TRY(ctl_call(c, MSG_LIST, &ask, MSG_ROWS, &page));
 	if (l->rows(page, &rows) == 0)
-		return err_new(&ERR_NO_SUCH, "there is nothing with the id %s among the %s", id, l->plural);
+		return err_new(&ERR_NO_SUCH, "there is nothing with the id %s among the %s", id,
+			l->plural);
 	*ret_row = rows[0];
 	*ret_page = take(page);
 	return NULL;
@@ -160,12 +164,14 @@ static struct err *print_one(struct ctl *c, const struct listing *l, const char 
 	table_print_fields(row);
 	if (page->n_requests == 1 && page->requests[0]->n_credentials > 0) {
 		(void)printf("\n");
-		table_print(credential_columns, (ProtobufCMessage *const *)(void *)page->requests[0]->credentials,
+		table_print(credential_columns,
+			(ProtobufCMessage *const *)(void *)page->requests[0]->credentials,
 			page->requests[0]->n_credentials);
 	}
 	if (page->n_devices == 1 && page->devices[0]->n_credentials > 0) {
 		(void)printf("\n");
-		table_print(credential_columns, (ProtobufCMessage *const *)(void *)page->devices[0]->credentials,
+		table_print(credential_columns,
+			(ProtobufCMessage *const *)(void *)page->devices[0]->credentials,
 			page->devices[0]->n_credentials);
 	}
 	return NULL;
@@ -247,7 +253,8 @@ static struct err *print_pem(const Control__CredentialRow *row)
 	AUTO(x509) X509 *cert = NULL;
 
 	if (row->certificate.len == 0)
-		return err_new(&ERR_WRONG_STATE, "credential %s has no certificate yet (%s)", row->id, row->state);
+		return err_new(&ERR_WRONG_STATE, "credential %s has no certificate yet (%s)",
+			row->id, row->state);
 	TRY(cert_parse(pb_bytes(row->certificate), &cert));
 	if (!PEM_write_X509(stdout, cert))
 		return sig_openssl_error(&ERR_SYSTEM, "cannot write the certificate");
@@ -260,7 +267,8 @@ struct err *cmd_credential_show(struct ctl *c, int argc, char **argv)
 	ProtobufCMessage *row;
 	bool pem = false;
 	const char *id;
-	const struct option_row rows[] = { { "pem", OPTION_FLAG, &pem }, { NULL, OPTION_FLAG, NULL } };
+	const struct option_row rows[] = { { "pem", OPTION_FLAG, &pem },
+		{ NULL, OPTION_FLAG, NULL } };
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &id));
 	TRY(ctl_check_id(id));

@@ -93,7 +93,8 @@ struct err *cmd_card_show(struct ctl *c, int argc, char **argv)
 	print_message(c, &facts->base);
 	if (!c->json) {
 		(void)printf("\n");
-		table_print(columns, (ProtobufCMessage *const *)(void *)facts->certificates, facts->n_certificates);
+		table_print(columns, (ProtobufCMessage *const *)(void *)facts->certificates,
+			facts->n_certificates);
 	}
 	return peer_call(card, MSG_CARD_CLOSE, &bye, MSG_DONE, CARD_MS, &done);
 }

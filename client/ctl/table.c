@@ -83,7 +83,8 @@ static void cut(char *s, size_t max)
 
 static char *cell(const struct table_column *c, const ProtobufCMessage *m)
 {
-	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, c->field);
+	const ProtobufCFieldDescriptor *f =
+		protobuf_c_message_descriptor_get_field_by_name(m->descriptor, c->field);
 	char *text;
 
 	assert(f);

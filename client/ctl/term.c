@@ -20,7 +20,14 @@
 #define INPUT_MAX 256
 #define CHARACTER_MAX 4 /* bytes of one in UTF-8 */
 
-enum { KEY_CTRL_C = 3, KEY_CTRL_D = 4, KEY_BACKSPACE = 8, KEY_CTRL_U = 21, KEY_ESCAPE = 27, KEY_DELETE = 127 };
+enum {
+	KEY_CTRL_C = 3,
+	KEY_CTRL_D = 4,
+	KEY_BACKSPACE = 8,
+	KEY_CTRL_U = 21,
+	KEY_ESCAPE = 27,
+	KEY_DELETE = 127
+};
 
 /* Where in the bytes that a cursor key sends: ESC, then "[", parameters and a letter, or "O" and a letter. */
 enum escape { ESCAPE_NONE, ESCAPE_START, ESCAPE_PARAMETERS, ESCAPE_LAST };

@@ -222,6 +222,8 @@ static struct err *lapse(struct core *c, struct request *r, const struct err *wh
 	m.request_id = pb_lend(BYTES(r->id, ID_LEN));
 	m.why = wire;
 	mail_caller(c, seat->caller, MSG_SESSION_ENDED, 0, &m);
+	/* Behind the line again: from here on a session that is left, or takes too long, is given up. */
+	seat->until_boot_ms = clock_boot_ms() + (int64_t)c->settings->session_ms;
 	return request_step(c, r, RE_LAPSE, &cause);
 }
 

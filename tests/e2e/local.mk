@@ -16,3 +16,7 @@ if HAVE_CMOCKA
 TESTS += tests/e2e/test_card.py tests/e2e/test_card_module.py
 endif
 EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py
+
+# derivctl at a terminal
+TESTS += tests/e2e/test_session.py
+EXTRA_DIST += tests/e2e/test_session.py tests/lib/screen.py

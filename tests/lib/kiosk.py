@@ -24,6 +24,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -264,6 +265,9 @@ class Kiosk:
         self.port = free_port()
 
     def __enter__(self):
+        if os.geteuid() != 0:
+            print("1..0 # SKIP needs root: the services run under user ids of their own")
+            sys.exit(0)
         try:
             self.prepare()
             if self.want_start:

@@ -166,7 +166,8 @@ static void pages_go_forward(void **state)
 /* What goes to both outputs is not part of this test's TAP. */
 static int quiet_end(const struct ctl *c, struct err *take_e)
 {
-	int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY);
+	int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO),
+	    nowhere = open("/dev/null", O_WRONLY);
 	int status;
 
 	(void)fflush(stdout);
@@ -205,7 +206,8 @@ static void each_kind_has_its_exit_status(void **state)
 		const struct ctl c = { .json = json };
 		assert_int_equal(quiet_end(&c, NULL), 0);
 		for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-			assert_int_equal(quiet_end(&c, err_new(cases[i].kind, "a text")), cases[i].status);
+			assert_int_equal(
+				quiet_end(&c, err_new(cases[i].kind, "a text")), cases[i].status);
 	}
 }
 

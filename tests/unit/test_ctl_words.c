@@ -33,7 +33,8 @@ static void arguments_take_their_place(void **state)
 
 static void arguments_are_made_safe(void **state)
 {
-	AUTO_MEM char *a = words(WORD_DEVICE_HERE, "platform", "x\033[2Jy\n", "address", "\xff", NULL);
+	AUTO_MEM char *a =
+		words(WORD_DEVICE_HERE, "platform", "x\033[2Jy\n", "address", "\xff", NULL);
 
 	assert_null(strchr(a, '\033'));
 	assert_non_null(strstr(a, "x\\x1b[2Jy\\x0a, from \\xff\n"));
@@ -65,7 +66,8 @@ static void check_call(const char *file, enum word w, const char *call)
 	for (const char *p = strchr(texts[w], '{'); p; p = strchr(p + 1, '{')) {
 		size_t len = strcspn(p + 1, "}");
 		if (!has_argument(call, p + 1, len))
-			fail_msg("%s: WORD_%s is not given {%.*s}:\n%s", file, names[w], (int)len, p + 1, call);
+			fail_msg("%s: WORD_%s is not given {%.*s}:\n%s", file, names[w], (int)len,
+				p + 1, call);
 	}
 }
 
@@ -83,7 +85,8 @@ static void check_file(const char *file, const char *text, bool *used)
 	for (const char *p = strstr(text, "WORD_"); p; p = strstr(p + 1, "WORD_")) {
 		const char *name = p + 5, *end, *call = p;
 		size_t len = 0;
-		while (isupper((unsigned char)name[len]) || isdigit((unsigned char)name[len]) || name[len] == '_')
+		while (isupper((unsigned char)name[len]) || isdigit((unsigned char)name[len]) ||
+			name[len] == '_')
 			len++;
 		size_t w = find_word(name, len);
 		if (w == WORD_COUNT)

@@ -18,7 +18,8 @@ static struct facts *facts(const char *const *list)
 }
 
 /* NULL: none. */
-static void check(const char *const *list, const char *edipi, const char *person, const char *last_four)
+static void check(
+	const char *const *list, const char *edipi, const char *person, const char *last_four)
 {
 	AUTO(facts) struct facts *f = facts(list);
 	AUTO_MEM char *a = number_edipi(f);
@@ -56,7 +57,8 @@ static void the_person_of_a_fascn(void **state)
 	static const char *const fascn[] = { "name", "Ada Lovelace", "fascn", FASCN, NULL };
 	static const char *const piv_i[] = { "fascn", FASCN_PIV_I, NULL };
 	static const char *const cut[] = { "fascn", "d0439458210c2c19", NULL };
-	static const char *const odd_parity[] = { "fascn", "d1439458210c2c19a0846d83685a1082108ce73984108ca3fc", NULL };
+	static const char *const odd_parity[] = { "fascn",
+		"d1439458210c2c19a0846d83685a1082108ce73984108ca3fc", NULL };
 	static const char *const no_hex[] = { "fascn", "zz", NULL };
 
 	check(fascn, NULL, "1-1223-1112223333", "3333");
@@ -71,8 +73,10 @@ static void what_identifies_otherwise(void **state)
 	static const char *const serial[] = { "id-type", "serial", "id", "DE-12345678", NULL };
 	static const char *const short_serial[] = { "id-type", "serial", "id", "1234567", NULL };
 	static const char *const letters[] = { "id-type", "serial", "id", "12345678AB", NULL };
-	static const char *const mail[] = { "id-type", "mail", "id", "ada12345@example.1234", NULL };
-	static const char *const uuid[] = { "id-type", "uuid", "id", "6f1c2c0e-0000-4000-8000-000000001234", NULL };
+	static const char *const mail[] = { "id-type", "mail", "id", "ada12345@example.1234",
+		NULL };
+	static const char *const uuid[] = { "id-type", "uuid", "id",
+		"6f1c2c0e-0000-4000-8000-000000001234", NULL };
 	static const char *const nothing[] = { NULL };
 
 	check(serial, NULL, NULL, "5678");
