@@ -1,8 +1,7 @@
 /* control.c: accepting, counting, dispatching, streaming. */
-#include "daemon/core/control.h"
+#include "daemon/core/control_client.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,89 +11,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "daemon/core/lifecycle.h"
-#include "daemon/core/mail.h"
 #include "daemon/core/roles.h"
 #include "daemon/core/turn.h"
-#include "proto/link.h"
 
 /* When descriptors have run out, nobody new is let in for so long. */
 #define PAUSE_US (1000 * 1000)
-#define STREAM_PAGE 32
-
-struct client {
-	struct client *next;
-	struct control *control;
-	struct link *link;
-	uint64_t number;
-	uint32_t uid;
-	unsigned int roles;
-	bool denied; /* one audit row a connection */
-	bool streams;
-	bool whole; /* not only one request's rows */
-	uint8_t request[ID_LEN];
-	uint64_t after;
-};
-
-struct control {
-	sd_event *event;
-	struct core *core;
-	int listen_fd;
-	sd_event_source *listener, *pause;
-	struct client *client;
-	unsigned int n;
-	uint64_t last_number;
-	void (*facts)(void *userdata, struct control_facts *ret_facts);
-	void *userdata;
-};
-
-/* --- streams --- */
-
-static struct err *send_page(struct client *t, bool *ret_more)
-{
-	const struct core *c = t->control->core;
-	uint64_t committed = audit_head(c->audit)->sequence;
-	struct filter f = {
-		.request = t->whole ? NULL : t->request, .after = t->after, .most = STREAM_PAGE
-	};
-	AUTO(rows) struct rows *rows = NULL;
-
-	*ret_more = false;
-	TRY(store_audit_list(c->store, &f, &rows));
-	for (size_t i = 0; i < rows->n; i++) {
-		const struct audit_stored *row = rows->row[i];
-		Control__AuditRow *m = NULL;
-		/* A turn may be open: what it wrote has not happened yet. */
-		if (row->sequence > committed)
-			return NULL;
-		TRY(control_audit_row(row, &m));
-		link_send(t->link, MSG_AUDIT_ROW, 0, m);
-		control_audit_row_free(m);
-		t->after = row->sequence;
-	}
-	*ret_more = rows->n == STREAM_PAGE;
-	return NULL;
-}
-
-static void stream(struct client *t)
-{
-	bool more = t->streams && link_is_ready(t->link);
-
-	while (more && !link_is_full(t->link)) {
-		struct err *e = send_page(t, &more);
-		if (!e)
-			continue;
-		link_send_error(t->link, 0, e);
-		log_error(e, "a stream of audit rows ends");
-		t->streams = false;
-		more = false;
-	}
-}
-
-void control_committed(struct control *t)
-{
-	for (struct client *i = t->client; i; i = i->next)
-		stream(i);
-}
 
 /* --- dispatch --- */
 
@@ -104,20 +25,6 @@ struct asked {
 	enum msg_number number;
 	const void *body;
 };
-
-/* Done first; the rows follow from the commit on. */
-static struct err *watch(struct client *t, const struct caller *who, const Control__Watch *m)
-{
-	struct core *c = t->control->core;
-
-	t->whole = !*m->request;
-	if (!t->whole)
-		TRY(store_find(c->store, TABLE_REQUEST, m->request, t->request));
-	t->after = m->after;
-	t->streams = true;
-	mail_done(c, who->number, who->serial);
-	return NULL;
-}
 
 static struct err *status(struct client *t, const struct caller *who)
 {
@@ -160,7 +67,7 @@ static struct err *run(struct core *c, void *arg)
 	case MSG_LIST:
 		return control_list(c, &a->who, a->body);
 	case MSG_WATCH:
-		return watch(a->client, &a->who, a->body);
+		return control_watch(a->client, &a->who, a->body);
 	case MSG_EVIDENCE_GET:
 		return control_evidence(c, &a->who, a->body);
 	case MSG_AUDIT_HEADS:
@@ -249,7 +156,7 @@ static void on_gone(struct link *l UNUSED, struct err *take_why, void *userdata)
 static void on_drained(struct link *l, void *userdata)
 {
 	link_pause(l, false);
-	stream(userdata);
+	control_stream(userdata);
 }
 
 static const struct link_ops LINK_OPS = {

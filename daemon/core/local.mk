@@ -31,8 +31,9 @@ ENGINE_LIBS = daemon/core/libengine.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIB
 
 pkglibexec_PROGRAMS += derivd
 derivd_SOURCES = \
-	daemon/core/main.c \
-	daemon/core/control.h daemon/core/control.c daemon/core/control_read.c \
+	daemon/core/main.c daemon/core/loop.h daemon/core/loop.c \
+	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \
+	daemon/core/control_stream.c daemon/core/control_read.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \
 	daemon/core/caworker.h daemon/core/caworker.c

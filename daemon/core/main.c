@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,179 +11,12 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "daemon/core/caworker.h"
-#include "daemon/core/control.h"
-#include "daemon/core/gateway.h"
-#include "daemon/core/lifecycle.h"
-#include "daemon/core/outbox.h"
-#include "daemon/core/presence.h"
-#include "daemon/core/seats.h"
+#include "daemon/core/loop.h"
+#include "daemon/core/request.h"
 #include "daemon/core/turn.h"
-
-#define SWEEP_MS (60 * 1000)
-/* The status line is not rewritten more often. */
-#define STATUS_MS 1000
-/* After a lease that found nothing it may have, or that failed. */
-#define PUMP_REST_MS 1000
-
-struct daemon {
-	sd_event *event;
-	struct core *core;
-	struct caworker *ca;
-	struct control *control;
-	struct gateway *gateway;
-	sd_event_source *turn, *timer, *hup;
-	int64_t pump_boot_ms, sweep_boot_ms, status_boot_ms;
-	bool status_stale;
-	char said[256];
-};
-
-static const struct from NOBODY = { .kind = FROM_NOBODY };
-
-/* --- status --- */
-
-static void state_text(struct daemon *d, char *ret_text, size_t size)
-{
-	const struct core *c = d->core;
-	const char *ca = c->ca.reachable ? "CA ready" : "CA unreachable";
-	const char *gateway =
-		d->gateway && gateway_is_connected(d->gateway) ? "" : ", gateway away";
-	uint64_t waiting = 0, blocked = 0;
-	struct err *e = store_job_count(c->store, &waiting, &blocked);
-
-	if (e) {
-		snprintf(ret_text, size, "the store cannot be read");
-		err_free(e);
-		return;
-	}
-	snprintf(ret_text, size,
-		"%s%zu devices connected%s, %" PRIu64 " jobs waiting, %" PRIu64 " blocked, %s",
-		c->frozen ? "NOTHING IS ISSUED, the audit chain is broken; " : "",
-		presence_count(c->presence), gateway, waiting, blocked, ca);
-}
-
-static void say_status(struct daemon *d)
-{
-	char text[sizeof(d->said)];
-
-	d->status_stale = false;
-	d->status_boot_ms = clock_boot_ms() + STATUS_MS;
-	state_text(d, text, sizeof(text));
-	if (strcmp(text, d->said) == 0)
-		return;
-	memcpy(d->said, text, sizeof(text));
-	sd_notifyf(0, "STATUS=%s", text);
-}
-
-static void facts(void *userdata, struct control_facts *ret_facts)
-{
-	struct daemon *d = userdata;
-
-	ret_facts->gateway_connected = gateway_is_connected(d->gateway);
-	state_text(d, ret_facts->state, sizeof(ret_facts->state));
-}
-
-/* --- timers: one, for whatever is due next --- */
-
-static struct err *on_expire(struct core *c, void *arg UNUSED)
-{
-	return session_expire(c);
-}
-
-static struct err *on_sweep(struct core *c, void *arg)
-{
-	return lifecycle_sweep(c, arg);
-}
-
-struct pump {
-	unsigned int room, leased;
-};
-
-static struct err *on_pump(struct core *c, void *arg)
-{
-	struct pump *p = arg;
-
-	return outbox_pump(c, p->room, &p->leased);
-}
-
-/* The next time anything is due; the present means: jobs are waiting and there is room for them. */
-static int64_t next_due(struct daemon *d)
-{
-	int64_t next = d->sweep_boot_ms, at = seats_next(d->core->seats);
-	struct err *e = NULL;
-
-	if (at < next)
-		next = at;
-	if (d->status_stale && d->status_boot_ms < next)
-		next = d->status_boot_ms;
-	if (caworker_room(d->ca) == 0)
-		return next;
-	e = store_job_next(d->core->store, &at);
-	if (e) {
-		log_error(e, "the queue");
-		at = clock_boot_ms() + PUMP_REST_MS;
-	}
-	if (at < d->pump_boot_ms)
-		at = d->pump_boot_ms;
-	return at < next ? at : next;
-}
-
-static void rearm(struct daemon *d)
-{
-	int64_t at = next_due(d);
-
-	if (sd_event_source_set_time(d->timer, at > 0 ? (uint64_t)at * 1000 : 0) < 0 ||
-		sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT) < 0)
-		err_abort("a timer cannot be set");
-}
-
-static void pump(struct daemon *d, int64_t now)
-{
-	struct pump p = { .room = caworker_room(d->ca) };
-	int64_t due = INT64_MAX;
-	struct err *e =
-		p.room && d->pump_boot_ms <= now ? store_job_next(d->core->store, &due) : NULL;
-
-	err_free(e);
-	if (due > now && !(d->core->lost_answers && p.room && d->pump_boot_ms <= now))
-		return;
-	bool ok = turn_run(d->core, &NOBODY, on_pump, &p) && turn_end(d->core);
-	if (!ok || p.leased == 0)
-		d->pump_boot_ms = now + PUMP_REST_MS;
-}
-
-static void sweep(struct daemon *d, int64_t now)
-{
-	bool more = false;
-
-	if (d->sweep_boot_ms > now)
-		return;
-	bool ok = turn_run(d->core, &NOBODY, on_sweep, &more) && turn_end(d->core);
-	d->sweep_boot_ms = now + (ok && more ? 0 : SWEEP_MS);
-	caworker_ask_status(d->ca);
-}
-
-static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
-{
-	struct daemon *d = userdata;
-	int64_t now = clock_boot_ms();
-
-	/* Each ends a turn of its own: a session that is given up leaves its seat at the commit. */
-	if (seats_next(d->core->seats) <= now &&
-		!(turn_run(d->core, &NOBODY, on_expire, NULL) && turn_end(d->core)))
-		seats_postpone(d->core->seats, now + PUMP_REST_MS);
-	sweep(d, now);
-	pump(d, now);
-	if (d->status_stale && d->status_boot_ms <= now)
-		say_status(d);
-	rearm(d);
-	return 0;
-}
 
 /* --- ports --- */
 
@@ -235,11 +67,7 @@ static bool under_way(void *outside, const uint8_t job[ID_LEN])
 
 static void changed(void *outside)
 {
-	struct daemon *d = outside;
-
-	d->status_stale = true;
-	if (d->ca)
-		rearm(d);
+	loop_changed(outside);
 }
 
 static void committed(void *outside)
@@ -316,8 +144,6 @@ static struct err *open_loop(struct daemon *d)
 	TRY(check(sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL), "SIGTERM"));
 	TRY(check(sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL), "SIGINT"));
 	TRY(check(sd_event_add_signal(d->event, &d->hup, SIGHUP, on_hup, d), "SIGHUP"));
-	TRY(check(sd_event_add_time(d->event, &d->timer, CLOCK_BOOTTIME, 0, 1000, on_timer, d),
-		"a timer"));
 	TRY(check(sd_event_add_post(d->event, &d->turn, on_turn, d), "the end of turns"));
 	/* After all that is ready: one commit for as much as possible. */
 	TRY(check(
@@ -350,16 +176,14 @@ static struct err *open_all(struct daemon *d)
 	AUTO_MEM char *store = xstrdup(s->store);
 	TRY(core_new(store, take(s), &PORTS, d, &d->core));
 	TRY(gateway_new(d->event, d->core, gateway_fd, changed, d, &d->gateway));
-	TRY(control_new(d->event, d->core, control_fd, facts, d, &d->control));
+	TRY(control_new(d->event, d->core, control_fd, loop_facts, d, &d->control));
 	return caworker_new(d->event, d->core, ca_path, changed, d, &d->ca);
 }
 
 static struct err *run(struct daemon *d)
 {
 	TRY(open_all(d));
-	d->sweep_boot_ms = clock_boot_ms() + SWEEP_MS;
-	rearm(d);
-	say_status(d);
+	TRY(loop_start(d));
 	sd_notify(0, "READY=1");
 	int r = sd_event_loop(d->event);
 	sd_notify(0, "STOPPING=1");

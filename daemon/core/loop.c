@@ -1,0 +1,186 @@
+/* loop.c: see loop.h. */
+#include "daemon/core/loop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/outbox.h"
+#include "daemon/core/presence.h"
+#include "daemon/core/seats.h"
+#include "daemon/core/turn.h"
+
+#define SWEEP_MS (60 * 1000)
+/* The status line is not rewritten more often. */
+#define STATUS_MS 1000
+/* After a lease that found nothing it may have, or that failed. */
+#define PUMP_REST_MS 1000
+#define TIMER_SLACK_US 1000
+
+static const struct from NOBODY = { .kind = FROM_NOBODY };
+
+/* --- status --- */
+
+static void state_text(struct daemon *d, char *ret_text, size_t size)
+{
+	const struct core *c = d->core;
+	const char *ca = c->ca.reachable ? "CA ready" : "CA unreachable";
+	const char *gateway =
+		d->gateway && gateway_is_connected(d->gateway) ? "" : ", gateway away";
+	uint64_t waiting = 0, blocked = 0;
+	struct err *e = store_job_count(c->store, &waiting, &blocked);
+
+	if (e) {
+		snprintf(ret_text, size, "the store cannot be read");
+		err_free(e);
+		return;
+	}
+	snprintf(ret_text, size,
+		"%s%zu devices connected%s, %" PRIu64 " jobs waiting, %" PRIu64 " blocked, %s",
+		c->frozen ? "NOTHING IS ISSUED, the audit chain is broken; " : "",
+		presence_count(c->presence), gateway, waiting, blocked, ca);
+}
+
+static void say_status(struct daemon *d)
+{
+	char text[sizeof(d->said)];
+
+	d->status_stale = false;
+	d->status_boot_ms = clock_boot_ms() + STATUS_MS;
+	state_text(d, text, sizeof(text));
+	if (strcmp(text, d->said) == 0)
+		return;
+	memcpy(d->said, text, sizeof(text));
+	sd_notifyf(0, "STATUS=%s", text);
+}
+
+void loop_facts(void *userdata, struct control_facts *ret_facts)
+{
+	struct daemon *d = userdata;
+
+	ret_facts->gateway_connected = gateway_is_connected(d->gateway);
+	state_text(d, ret_facts->state, sizeof(ret_facts->state));
+}
+
+/* --- timers: one, for whatever is due next --- */
+
+static struct err *on_expire(struct core *c, void *arg UNUSED)
+{
+	return session_expire(c);
+}
+
+static struct err *on_sweep(struct core *c, void *arg)
+{
+	return lifecycle_sweep(c, arg);
+}
+
+struct pump {
+	unsigned int room, leased;
+};
+
+static struct err *on_pump(struct core *c, void *arg)
+{
+	struct pump *p = arg;
+
+	return outbox_pump(c, p->room, &p->leased);
+}
+
+/* The next time anything is due; the present means: jobs are waiting and there is room for them. */
+static int64_t next_due(struct daemon *d)
+{
+	int64_t next = d->sweep_boot_ms, at = seats_next(d->core->seats);
+	struct err *e = NULL;
+
+	if (at < next)
+		next = at;
+	if (d->status_stale && d->status_boot_ms < next)
+		next = d->status_boot_ms;
+	if (caworker_room(d->ca) == 0)
+		return next;
+	e = store_job_next(d->core->store, &at);
+	if (e) {
+		log_error(e, "the queue");
+		at = clock_boot_ms() + PUMP_REST_MS;
+	}
+	if (at < d->pump_boot_ms)
+		at = d->pump_boot_ms;
+	return at < next ? at : next;
+}
+
+static void rearm(struct daemon *d)
+{
+	int64_t at = next_due(d);
+
+	if (sd_event_source_set_time(d->timer, at > 0 ? (uint64_t)at * 1000 : 0) < 0 ||
+		sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT) < 0)
+		err_abort("a timer cannot be set");
+}
+
+static void pump(struct daemon *d, int64_t now)
+{
+	struct pump p = { .room = caworker_room(d->ca) };
+	int64_t due = INT64_MAX;
+	struct err *e =
+		p.room && d->pump_boot_ms <= now ? store_job_next(d->core->store, &due) : NULL;
+
+	err_free(e);
+	if (due > now && !(d->core->lost_answers && p.room && d->pump_boot_ms <= now))
+		return;
+	bool ok = turn_run(d->core, &NOBODY, on_pump, &p) && turn_end(d->core);
+	if (!ok || p.leased == 0)
+		d->pump_boot_ms = now + PUMP_REST_MS;
+}
+
+static void sweep(struct daemon *d, int64_t now)
+{
+	bool more = false;
+
+	if (d->sweep_boot_ms > now)
+		return;
+	bool ok = turn_run(d->core, &NOBODY, on_sweep, &more) && turn_end(d->core);
+	d->sweep_boot_ms = now + (ok && more ? 0 : SWEEP_MS);
+	caworker_ask_status(d->ca);
+}
+
+static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
+{
+	struct daemon *d = userdata;
+	int64_t now = clock_boot_ms();
+
+	/* Each ends a turn of its own: a session that is given up leaves its seat at the commit. */
+	if (seats_next(d->core->seats) <= now &&
+		!(turn_run(d->core, &NOBODY, on_expire, NULL) && turn_end(d->core)))
+		seats_postpone(d->core->seats, now + PUMP_REST_MS);
+	sweep(d, now);
+	pump(d, now);
+	if (d->status_stale && d->status_boot_ms <= now)
+		say_status(d);
+	rearm(d);
+	return 0;
+}
+
+void loop_changed(struct daemon *d)
+{
+	d->status_stale = true;
+	if (d->ca)
+		rearm(d);
+}
+
+struct err *loop_start(struct daemon *d)
+{
+	int r = sd_event_add_time(
+		d->event, &d->timer, CLOCK_BOOTTIME, 0, TIMER_SLACK_US, on_timer, d);
+
+	if (r < 0)
+		return err_errno(-r, "a timer");
+	d->sweep_boot_ms = clock_boot_ms() + SWEEP_MS;
+	rearm(d);
+	say_status(d);
+	return NULL;
+}

@@ -1,0 +1,29 @@
+/* loop.h: what derivd does by the clock: one timer for whatever is due next, and the status line. */
+#ifndef DERIVD_CORE_LOOP_H
+#define DERIVD_CORE_LOOP_H
+
+#include <systemd/sd-event.h>
+
+#include "daemon/core/caworker.h"
+#include "daemon/core/control.h"
+#include "daemon/core/gateway.h"
+
+struct daemon {
+	sd_event *event;
+	struct core *core;
+	struct caworker *ca;
+	struct control *control;
+	struct gateway *gateway;
+	sd_event_source *turn, *timer, *hup;
+	int64_t pump_boot_ms, sweep_boot_ms, status_boot_ms;
+	bool status_stale;
+	char said[256]; /* the status line */
+};
+
+/* Makes the timer and sets it for the first time. */
+MUST_CHECK struct err *loop_start(struct daemon *d);
+/* Something may be due earlier now, or the status another one. */
+void loop_changed(struct daemon *d);
+void loop_facts(void *userdata, struct control_facts *ret_facts);
+
+#endif
