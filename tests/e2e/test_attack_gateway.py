@@ -9,8 +9,11 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from between import Between, fields, flip, record, take_store, unrecord, with_field  # noqa: E402
+from between import Between, fields, flip, record, take_store, unrecord, with_field, with_value  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: E402
 from gateway import NUMBERS, one, pb  # noqa: E402
+from handmade import REMOVAL  # noqa: E402
 from kiosk import AUDITOR, OFFICER, Kiosk, wait_for  # noqa: E402
 from pki import openssl  # noqa: E402
 from tap import Tap  # noqa: E402
@@ -20,6 +23,8 @@ kiosk = tap.use(Kiosk())
 kiosk.insert(kiosk.card("ada", name="Ada Lovelace"))
 between = tap.use(Between(kiosk, "gateway"))
 names = iter(range(100))
+OWN = Ed25519PrivateKey.generate()  # the attacker's delivery key
+OWN_PUBLIC = OWN.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 heard = []  # everything that was relayed
 
 
@@ -112,14 +117,34 @@ def answer(number, count=1):
     return m.inner, one(fields(m.inner_body), 1).decode() if m.inner == "DEVICE_ERROR" else None
 
 
+def signed_by_attacker(label, body):
+    return pb((1, body), (2, OWN.sign(label + b"\0" + body)))
+
+
+def own_offer(body):
+    """The same offer under the attacker's delivery key."""
+    offer = one(fields(one(fields(body), 1)), 1)
+    return pb((1, signed_by_attacker(b"derivd offer v1", offer)), (2, OWN_PUBLIC))
+
+
+def own_removal(body):
+    """In place of the first item: remove everything."""
+    said = one(fields(one(fields(one(fields(body), 1)), 1)), 1)
+    for n, value in ((4, bytes([REMOVAL])), (5, b"\0"), (6, hashlib.sha256(b"").digest()), (7, bytes(8))):
+        said = with_value(said, n, value)
+    return pb((1, pb((1, signed_by_attacker(b"derivd item v1", said)), (2, b""))))
+
+
 honest()
 
 
-@tap.test("an offer that was altered: the device makes no statement")
+@tap.test("an offer that was altered or is the attacker's own: the device makes no statement")
 def _():
     before, verifies = issued(), kiosk.reader.verifies()
-    for path in ((1, 1), (1, 2), (2,)):
-        altering("DEVICE_OFFER", in_part(path, a_bit))
+    for inner, change in (*(("DEVICE_OFFER", in_part(path, a_bit)) for path in ((1, 1), (1, 2), (2,))),
+                          ("DEVICE_OFFER", own_offer),
+                          ("DEVICE_WELCOME", in_part((3,), lambda _: OWN_PUBLIC)), ("DEVICE_WELCOME", in_part((2,), a_bit))):
+        altering(inner, change)
         heard.clear()
         with kiosk.session("--yes") as s:
             p = phone().enroll(s.uri())
@@ -182,7 +207,8 @@ def _():
 def _():
     foreign = next(m.inner_body for m in heard if m.inner == "DEVICE_ITEMS" and one(fields(m.inner_body), 1))
     clear()
-    kinds = [in_part((1, 2), a_bit), in_part((1, 1, 1), a_bit), in_part((1, 1, 2), a_bit), lambda _: foreign]
+    kinds = [in_part((1, 2), a_bit), in_part((1, 1, 1), a_bit), in_part((1, 1, 2), a_bit), lambda _: foreign,
+             own_removal]
     acknowledged = []
 
     def hook(m):

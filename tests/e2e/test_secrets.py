@@ -34,7 +34,8 @@ def memory(pid):
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
         for line in maps:
             begin, end, rights = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line).groups()
-            if rights[0] != "r" or "[v" in line:
+            # Not the kernel's own pages, nor the shadow that a sanitizer reserves (terabytes).
+            if rights[0] != "r" or "[v" in line or int(end, 16) - int(begin, 16) > 1 << 30:
                 continue
             mem.seek(int(begin, 16))
             out.append(mem.read(int(end, 16) - int(begin, 16)))
