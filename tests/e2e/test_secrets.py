@@ -129,7 +129,7 @@ with kiosk.session("--yes", pin=PIN) as session:
     digits = phone.digits()
     snapshots.take("digits")
     session.type(digits)
-    for event in ("signing", "committed", "verified"):
+    for event in ("signing", "committed", "step"):
         session.expect(event)
         snapshots.take(event)
     settled = session.finish()[-1]
