@@ -275,6 +275,8 @@ struct err *card_recheck(struct state *s, const ProtobufCBinaryData *ders, size_
 		AUTO(x509) X509 *cert = NULL;
 		AUTO(path) struct path *path = NULL;
 		const struct anchor *anchor;
+		if (revocation_stands(s->revocation, pb_bytes(ders[i]), now_ms))
+			continue;
 		TRY(cert_parse(pb_bytes(ders[i]), &cert));
 		TRY(find_path(s, cert, now_ms, &anchor, &path));
 	}

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "daemon/ca/crl_store.h"
+#include "daemon/ca/verdict.h"
 #include "evidence/cert.h"
 #include "proto/courier.pb-c.h"
 #include "proto/kind.h"
@@ -33,6 +34,7 @@ struct failed {
 struct revocation {
 	const struct settings *settings;
 	struct crl_store *store;
+	struct verdicts *verdicts;
 	struct peer *courier;
 	size_t next_failed;
 	struct failed failed[FAILED_MAX];
@@ -44,6 +46,8 @@ struct inquiry {
 	const struct anchor *anchor;
 	int64_t now_ms;
 	STACK_OF(X509_CRL) *crls; /* holds references: the store may read a file again */
+	size_t n_urls;
+	char *urls[VERDICT_URLS_MAX]; /* what CRLs came from; n_urls counts on beyond its end */
 	struct buf *troubles;
 };
 
@@ -53,6 +57,7 @@ struct revocation *revocation_new(const struct settings *settings)
 
 	r->settings = settings;
 	r->store = crl_store_new();
+	r->verdicts = verdicts_new();
 	return r;
 }
 
@@ -63,6 +68,7 @@ void revocation_free(struct revocation *r)
 	for (size_t i = 0; i < FAILED_MAX; i++)
 		free(r->failed[i].url);
 	peer_free(r->courier);
+	verdicts_free(r->verdicts);
 	crl_store_free(r->store);
 	free(r);
 }
@@ -269,6 +275,9 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 	if (has_crl(q, crl))
 		return;
 	add_crl(q, crl);
+	if (q->n_urls < VERDICT_URLS_MAX)
+		q->urls[q->n_urls] = xstrdup(url->text);
+	q->n_urls++;
 	*progress = true;
 }
 
@@ -345,19 +354,81 @@ static struct err *ask(struct inquiry *q, X509 *cert, struct path **ret_path)
 	}
 }
 
+static void inquiry_begin(struct inquiry *q)
+{
+	q->crls = sk_X509_CRL_new_null();
+	if (!q->crls)
+		err_abort("no memory for CRLs");
+	q->troubles = buf_new();
+	add_files(q);
+}
+
+static void inquiry_end(struct inquiry *q)
+{
+	sk_X509_CRL_pop_free(q->crls, X509_CRL_free);
+	for (size_t i = 0; i < q->n_urls && i < VERDICT_URLS_MAX; i++)
+		free(q->urls[i]);
+	buf_free(q->troubles);
+}
+
+static void remember(struct inquiry *q, X509 *cert, const struct path *path)
+{
+	struct verdict v = { .anchor = q->anchor,
+		.from_ms = q->now_ms,
+		.until_ms = INT64_MAX,
+		.crls = q->crls,
+		.n_urls = q->n_urls };
+	STACK_OF(X509) *certs = path_certs(path);
+
+	cert_hash(cert, v.certificate);
+	for (int i = 0; i < sk_X509_num(certs); i++) {
+		int64_t end = cert_not_after_ms(sk_X509_value(certs, i));
+		if (end < v.until_ms)
+			v.until_ms = end;
+	}
+	memcpy(v.urls, q->urls, sizeof(v.urls));
+	verdicts_add(q->r->verdicts, &v);
+}
+
 struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
 	int64_t now_ms, struct path **ret_path)
 {
-	AUTO(buf) struct buf *troubles = buf_new();
-	struct inquiry q = { .r = r, .anchor = anchor, .now_ms = now_ms, .troubles = troubles };
+	struct inquiry q = { .r = r, .anchor = anchor, .now_ms = now_ms };
 
-	q.crls = sk_X509_CRL_new_null();
-	if (!q.crls)
-		err_abort("no memory for CRLs");
-	add_files(&q);
+	inquiry_begin(&q);
 	struct err *e = ask(&q, cert, ret_path);
-	sk_X509_CRL_pop_free(q.crls, X509_CRL_free);
-	if (e && err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(troubles))
-		e = err_wrap(e, "%s", buf_str(troubles));
+	if (!e)
+		remember(&q, cert, *ret_path);
+	if (e && err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(q.troubles))
+		e = err_wrap(e, "%s", buf_str(q.troubles));
+	inquiry_end(&q);
 	return e;
+}
+
+/* Gathers the CRLs as the full check would. verdict is not touched by that. */
+static bool is_in_force(struct revocation *r, const struct verdict *verdict, int64_t now_ms)
+{
+	struct inquiry q = { .r = r, .anchor = verdict->anchor, .now_ms = now_ms };
+	bool progress = false;
+
+	inquiry_begin(&q);
+	for (size_t i = 0; i < verdict->n_urls; i++)
+		try_url(&q, verdict->urls[i], &progress);
+	bool same = verdict_has_crls(verdict, q.crls);
+	inquiry_end(&q);
+	return same;
+}
+
+bool revocation_stands(struct revocation *r, struct bytes der, int64_t now_ms)
+{
+	uint8_t hash[SHA256_LEN];
+
+	sha256(der, hash);
+	for (size_t i = 0; i < r->settings->n_anchors; i++) {
+		const struct verdict *v =
+			verdicts_find(r->verdicts, hash, r->settings->anchors[i], now_ms);
+		if (v && is_in_force(r, v, now_ms))
+			return true;
+	}
+	return false;
 }

@@ -70,8 +70,7 @@ static void seal(EVP_PKEY *key, X509 *recipient)
 	unsigned char *content = NULL, *sealed = NULL;
 	int len = p8 ? i2d_PKCS8_PRIV_KEY_INFO(p8, &content) : -1;
 	BIO *in = BIO_new_mem_buf(content, len);
-	CMS_ContentInfo *cms =
-		CMS_encrypt(NULL, NULL, EVP_aes_256_gcm(), CMS_PARTIAL | CMS_BINARY);
+	CMS_ContentInfo *cms = CMS_encrypt(NULL, NULL, EVP_aes_256_gcm(), CMS_PARTIAL | CMS_BINARY);
 	CMS_RecipientInfo *ri =
 		CMS_add1_recipient_cert(cms, recipient, CMS_USE_KEYID | CMS_KEY_PARAM);
 

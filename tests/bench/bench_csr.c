@@ -37,6 +37,7 @@ struct order {
 struct shop {
 	struct world *w;
 	struct world_run *runs[RUNS];
+	struct world_card *cards[RUNS]; /* each person has one */
 	size_t n_orders, next_ours, next_theirs;
 	struct order orders[RUNS * 2];
 	struct peer *peers[CLIENTS];
@@ -61,6 +62,8 @@ static void enroll(struct shop *s)
 {
 	for (size_t i = 0; i < RUNS; i++) {
 		s->runs[i] = world_run_new(s->w);
+		s->cards[i] = world_new_card(s->w, NULL);
+		s->runs[i]->card = s->cards[i];
 		world_enroll(s->runs[i]);
 		add_order(s, s->runs[i], COMMON__PURPOSE__AUTHENTICATION);
 		add_order(s, s->runs[i], COMMON__PURPOSE__SIGNING);
@@ -112,8 +115,8 @@ static uint32_t ask_ours(struct shop *s, size_t i)
 {
 	uint32_t serial;
 
-	assert_ok(peer_ask(
-		s->peers[i], MSG_CA_CERTIFY, &s->orders[s->next_ours++].message, &serial));
+	assert_ok(
+		peer_ask(s->peers[i], MSG_CA_CERTIFY, &s->orders[s->next_ours++].message, &serial));
 	return serial;
 }
 
@@ -205,9 +208,10 @@ static void measure(struct shop *s)
 		b[i] = theirs(s);
 		ratio[i] = a[i] / b[i];
 	}
-	bench_note("issuance from a device's request, P-256, %d connections: derivd-ca, card checked "
-		   "again and one commit on the disk each: %.0f/s; cfssl serve, nothing checked or "
-		   "kept: %.0f/s",
+	bench_note(
+		"issuance from a device's request, P-256, %d connections: derivd-ca, card checked "
+		"again and one commit on the disk each: %.0f/s; cfssl serve, nothing checked or "
+		"kept: %.0f/s",
 		CLIENTS, bench_median(a, ROUNDS), bench_median(b, ROUNDS));
 	bench_at_least("issue-device-key", bench_median(ratio, ROUNDS), 1.0);
 }
@@ -222,8 +226,10 @@ static void stop(struct shop *s)
 	cfssl_free(s->cfssl);
 	for (size_t i = 0; i < s->n_orders; i++)
 		buf_free(s->orders[i].http);
-	for (size_t i = 0; i < RUNS; i++)
+	for (size_t i = 0; i < RUNS; i++) {
 		world_run_free(s->runs[i]);
+		world_card_free(s->cards[i]);
+	}
 	world_free(s->w);
 }
 

@@ -118,8 +118,7 @@ int cfssl_connect(const struct cfssl *c)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 &&
-		connect(fd, (const struct sockaddr *)&c->address, sizeof(c->address)) == 0)
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&c->address, sizeof(c->address)) == 0)
 		return fd;
 	close(fd);
 	return -1;

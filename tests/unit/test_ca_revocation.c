@@ -8,6 +8,8 @@
 
 #include "base/io.h"
 #include "daemon/ca/crl_store.h"
+#include "daemon/ca/revocation.h"
+#include "daemon/ca/verdict.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
 #include "tests/unit/stand.h"
@@ -253,6 +255,59 @@ static void the_courier_comes_back(void **state)
 	assert_err(assess(ww), &ERR_CERT_REVOKED);
 }
 
+/* What was found good stands for the same process, CRLs and certificate, for ten minutes, and nowhere else. */
+static void a_good_card_stands_for_a_while(void **state)
+{
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	struct bytes der = buf_bytes(ww->card->der), other = buf_bytes(ww->w->card->der);
+
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_ok(assess(ww));
+	stamp(ww, world_now_ms);
+	assert_ok(assess(ww));
+	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(revocation_stands(ww->w->s->revocation, other, world_now_ms));
+	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms + VERDICT_MS - 1));
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms + VERDICT_MS));
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_ok(assess(ww));
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms - 1));
+	assert_ok(assess(ww));
+	forget(ww);
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+}
+
+static void a_good_card_falls_with_its_crl(void **state)
+{
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	struct bytes der = buf_bytes(ww->card->der);
+	AUTO_MEM char *cache = cache_file(ww);
+	AUTO_MEM char *www = world_path(ww->w, "www/cards.crl");
+	AUTO(buf)
+	struct buf *crl = world_make_crl(ww->w->root, ww->w->root_key, NULL, 98, WORLD_DAY_MS);
+
+	assert_ok(assess(ww));
+	stamp(ww, world_now_ms);
+	assert_ok(assess(ww));
+	world_write(ww->w, "root.crl", buf_bytes(crl));
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_ok(assess(ww));
+	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	/* Due to be fetched again: what comes counts. */
+	stamp(ww, world_now_ms - 5 * 3600 * 1000);
+	publish_good(ww, ww->card->cert);
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	/* Nothing at hand is nothing known. */
+	publish_good(ww, NULL);
+	stamp(ww, world_now_ms - 5 * 3600 * 1000);
+	assert_ok(assess(ww));
+	stamp(ww, world_now_ms);
+	assert_ok(assess(ww));
+	assert_int_equal(remove(www), 0);
+	assert_int_equal(remove(cache), 0);
+	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +321,8 @@ int main(void)
 		cmocka_unit_test(without_a_courier),
 		cmocka_unit_test(a_card_that_names_no_crl),
 		cmocka_unit_test(the_courier_comes_back),
+		cmocka_unit_test(a_good_card_stands_for_a_while),
+		cmocka_unit_test(a_good_card_falls_with_its_crl),
 	};
 
 	seal_start();
