@@ -103,7 +103,7 @@ static struct err *check_recipient(X509 *cert)
 }
 
 /* The content: what the key was made for, then the key (PROTOCOL.intent section 10). */
-static struct err *make_content(
+struct err *seal_content(
 	EVP_PKEY *key, const struct seal_context *context, struct secret **ret_content)
 {
 	AUTO(buf) struct buf *head = buf_new();
@@ -111,6 +111,8 @@ static struct err *make_content(
 	uint8_t hash[SHA256_LEN];
 	int len = p8 ? i2d_PKCS8_PRIV_KEY_INFO(p8, NULL) : -1;
 
+	if (!key_type(key))
+		return err_new(&ERR_FORMAT, "a private key of a type that is not supported");
 	if (len <= 0 || len > PKCS8_MAX)
 		return sig_openssl_error(&ERR_SYSTEM, "a private key that cannot be encoded");
 	key_hash(key, hash);
@@ -154,17 +156,12 @@ static bool encrypt(CMS_ContentInfo *cms, struct bytes content)
 	       BIO_flush(bio) == 1 && CMS_dataFinal(cms, bio) == 1;
 }
 
-struct err *seal(
-	EVP_PKEY *key, X509 *recipient, const struct seal_context *context, struct buf **ret_sealed)
+struct err *seal_to(const struct secret *content, X509 *recipient, struct buf **ret_sealed)
 {
 	AUTO(cms) CMS_ContentInfo *cms = NULL;
-	AUTO(secret) struct secret *content = NULL;
 	AUTO(buf) struct buf *out = buf_new();
 
-	if (!key_type(key))
-		return err_new(&ERR_FORMAT, "a private key of a type that is not supported");
 	TRY(check_recipient(recipient));
-	TRY(make_content(key, context, &content));
 	cms = CMS_encrypt(NULL, NULL, EVP_aes_256_gcm(), CMS_PARTIAL | CMS_BINARY);
 	if (!cms || !add_recipient(cms, recipient) || !encrypt(cms, secret_bytes(content)))
 		return sig_openssl_error(&ERR_SYSTEM, "a key cannot be sealed");
@@ -175,6 +172,15 @@ struct err *seal(
 	TRY(err_as(&ERR_SYSTEM, seal_form(buf_bytes(out)), "sealing, with this OpenSSL"));
 	*ret_sealed = take(out);
 	return NULL;
+}
+
+struct err *seal(
+	EVP_PKEY *key, X509 *recipient, const struct seal_context *context, struct buf **ret_sealed)
+{
+	AUTO(secret) struct secret *content = NULL;
+
+	TRY(seal_content(key, context, &content));
+	return seal_to(content, recipient, ret_sealed);
 }
 
 /* --- unsealing --- */

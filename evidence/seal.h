@@ -15,6 +15,8 @@
 /* No sealed key is longer. */
 #define SEAL_MAX 8192
 
+struct secret;
+
 struct seal_context {
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	uint8_t intent_hash[SHA256_LEN];
@@ -32,6 +34,11 @@ void seal_start(void);
  * key: of a type that key.h knows. */
 MUST_CHECK struct err *seal(EVP_PKEY *key, X509 *recipient, const struct seal_context *context,
 	struct buf **ret_sealed);
+/* The halves of seal, for several recipients of one key: what is sealed, and sealing it to one of them. */
+MUST_CHECK struct err *seal_content(
+	EVP_PKEY *key, const struct seal_context *context, struct secret **ret_content);
+MUST_CHECK struct err *seal_to(
+	const struct secret *content, X509 *recipient, struct buf **ret_sealed);
 /*
  * Opens what seal made for cert, whose private key is recipient. Anything else than exactly that form is refused before
  * OpenSSL's CMS reader sees it; nothing of the content is looked at before its integrity is proved. ERR_FORMAT when it is

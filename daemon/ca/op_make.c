@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "daemon/ca/grant.h"
 #include "evidence/cert.h"
 #include "evidence/key.h"
@@ -57,23 +58,25 @@ static struct err *seal_all(
 	struct state *s, const struct grant *g, EVP_PKEY *key, struct copies **ret_copies)
 {
 	AUTO(copies) struct copies *c = xcalloc(1, sizeof(*c));
+	AUTO(secret) struct secret *content = NULL;
 	AUTO(x509) X509 *device = NULL;
 	struct seal_context context = { .purpose = g->purpose->purpose };
 
 	memcpy(context.deployment, s->deployment->id, DEPLOYMENT_ID_LEN);
 	memcpy(context.intent_hash, g->receipt->intent_hash, SHA256_LEN);
 	TRY(cert_parse(g->receipt->sealing_certificate, &device));
-	TRY(err_wrap(seal(key, device, &context, &c->device), "the device"));
+	TRY(seal_content(key, &context, &content));
+	TRY(err_wrap(seal_to(content, device, &c->device), "the device"));
 	if (profile_is_escrowed(g->profile)) {
 		if (!s->settings->n_escrow)
 			return err_new(
 				&ERR_CA_MISCONFIGURED, "ca.conf names no escrow certificate");
 		if (s->settings->history)
 			TRY(err_as(&ERR_CA_MISCONFIGURED,
-				seal(key, s->settings->history, &context, &c->history), "history"));
+				seal_to(content, s->settings->history, &c->history), "history"));
 		for (; c->n_escrow < s->settings->n_escrow; c->n_escrow++)
 			TRY(err_as(&ERR_CA_MISCONFIGURED,
-				seal(key, s->settings->escrow[c->n_escrow], &context,
+				seal_to(content, s->settings->escrow[c->n_escrow],
 					&c->escrow[c->n_escrow]),
 				"escrow"));
 	}

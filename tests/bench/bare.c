@@ -177,13 +177,13 @@ static void learn(struct shop *s, const uint8_t *message, size_t len)
 	must(s->ca_key && s->ticket_key, "keys");
 }
 
-static double run(const struct shop *s, uint32_t n)
+static struct bench_time run(const struct shop *s, uint32_t n)
 {
-	double began = bench_now();
+	struct bench_time began = bench_begin();
 
 	while (n--)
 		issue(s);
-	return bench_now() - began;
+	return bench_since(began);
 }
 
 /* The first message is what to do like, each other one a number of certificates. */
@@ -197,8 +197,8 @@ static _Noreturn void serve(int fd)
 	if (len > (ssize_t)sizeof(s.n_copies))
 		learn(&s, message, (size_t)len);
 	while (recv(fd, &n, sizeof(n), 0) == (ssize_t)sizeof(n)) {
-		double seconds = run(&s, n);
-		must(send(fd, &seconds, sizeof(seconds), MSG_NOSIGNAL) > 0, "an answer");
+		struct bench_time took = run(&s, n);
+		must(send(fd, &took, sizeof(took), MSG_NOSIGNAL) > 0, "an answer");
 	}
 	_exit(0);
 }
@@ -238,12 +238,12 @@ void bare_teach(struct bare *b, struct bytes certificate, uint32_t copies)
 	must(send(b->fd, buf_data(message), buf_len(message), MSG_NOSIGNAL) > 0, "it ended");
 }
 
-double bare_issue(struct bare *b, uint32_t n)
+struct bench_time bare_issue(struct bare *b, uint32_t n)
 {
-	double seconds = 0;
+	struct bench_time took = { 0 };
 
 	must(send(b->fd, &n, sizeof(n), MSG_NOSIGNAL) > 0 &&
-			recv(b->fd, &seconds, sizeof(seconds), 0) == (ssize_t)sizeof(seconds),
+			recv(b->fd, &took, sizeof(took), 0) == (ssize_t)sizeof(took),
 		"it ended");
-	return seconds;
+	return took;
 }

@@ -7,6 +7,7 @@
 #define DERIVD_TESTS_BENCH_BARE_H
 
 #include "base/buf.h"
+#include "tests/bench/bench.h"
 
 struct bare;
 
@@ -18,7 +19,7 @@ DEFINE_AUTO(bare, struct bare *, bare_free);
 
 /* The certificate to do like, in DER; copies: to how many recipients each key is sealed. */
 void bare_teach(struct bare *b, struct bytes certificate, uint32_t copies);
-/* Issues n and waits; seconds. */
-double bare_issue(struct bare *b, uint32_t n);
+/* Issues n and waits. */
+struct bench_time bare_issue(struct bare *b, uint32_t n);
 
 #endif

@@ -6,12 +6,29 @@
 #include <stdlib.h>
 #include <time.h>
 
-double bench_now(void)
+static double seconds(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double bench_now(void)
+{
+	return seconds(CLOCK_MONOTONIC);
+}
+
+struct bench_time bench_begin(void)
+{
+	return (struct bench_time){ bench_now(), seconds(CLOCK_PROCESS_CPUTIME_ID) };
+}
+
+struct bench_time bench_since(struct bench_time began)
+{
+	struct bench_time now = bench_begin();
+
+	return (struct bench_time){ now.wall - began.wall, now.cpu - began.cpu };
 }
 
 static int compare(const void *a, const void *b)

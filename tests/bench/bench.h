@@ -6,6 +6,12 @@
 
 /* Seconds of a clock that is never set. */
 double bench_now(void);
+/* Seconds of the clock, and of this process on a core. */
+struct bench_time {
+	double wall, cpu;
+};
+struct bench_time bench_begin(void);
+struct bench_time bench_since(struct bench_time began);
 /* Sorts the values. */
 double bench_median(double *values, size_t n);
 /* "# text": what was compared, and the absolute values. */
