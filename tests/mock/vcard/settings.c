@@ -120,7 +120,7 @@ void settings_default(struct settings *ret)
 bool settings_read(const char *path, struct settings *ret, struct why *why)
 {
 	AUTO(file) FILE *f = fopen(path, "re");
-	char line[LINE_ROOM];
+	char line[LINE_ROOM] = "";
 	struct why inner = { "" };
 
 	if (!f && errno == ENOENT)
