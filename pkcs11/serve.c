@@ -58,6 +58,7 @@ static void fill_reader(const struct reader *from, Card__Reader *to)
 	card__reader__init(to);
 	to->name = (char *)(uintptr_t)from->name;
 	to->state = from->state;
+	to->moves = from->moves;
 	to->atr = pb_lend(BYTES(from->atr, from->atr_len >= 2 ? from->atr_len : 0));
 }
 

@@ -52,7 +52,8 @@ struct session {
 	struct peer *card;    /* the worker that holds the card */
 	struct peer *watch;   /* a worker that tells when the card leaves */
 	struct peer *stream;  /* audit rows of the request */
-	bool watched;         /* watch knows our reader */
+	bool watched;         /* watch knows our reader: */
+	uint32_t moves;       /* so many cards were put in or taken out by then */
 	char *reader;
 
 	Card__Facts *facts;

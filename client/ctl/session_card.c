@@ -134,20 +134,28 @@ void session_unwatch_card(struct session *s)
 	peer_free(take(s->watch));
 }
 
+static const Card__Reader *find_reader(const struct session *s, const Card__ReaderList *list)
+{
+	for (size_t i = 0; i < list->n_readers; i++)
+		if (strcmp(list->readers[i]->name, s->reader) == 0)
+			return list->readers[i];
+	return NULL;
+}
+
 static struct err *check_list(struct session *s, const Card__ReaderList *list)
 {
-	bool known = false, present = false;
+	const Card__Reader *reader = find_reader(s, list);
 
 	if (list->trouble[0] != '\0')
 		return err_new(&ERR_PCSC_GONE, "the PC/SC service has gone");
-	for (size_t i = 0; i < list->n_readers; i++)
-		if (strcmp(list->readers[i]->name, s->reader) == 0) {
-			known = true;
-			present = list->readers[i]->state != CARD__READER_STATE__EMPTY;
-		}
-	s->watched = s->watched || known;
+	if (reader && !s->watched)
+		s->moves = reader->moves;
+	s->watched = s->watched || reader;
 	/* A token that PC/SC never knew (a software token) cannot leave it. */
-	if (present || !s->watched)
+	if (!s->watched)
+		return NULL;
+	/* A card that was exchanged quickly was never seen to be away. */
+	if (reader && reader->state != CARD__READER_STATE__EMPTY && reader->moves == s->moves)
 		return NULL;
 	return err_new(&ERR_CARD_REMOVED, "the card left the reader %s", s->reader);
 }
