@@ -192,9 +192,8 @@ static struct err *run(struct daemon *d)
 
 static void close_all(struct daemon *d)
 {
-	/* What the last turn was about has not been told to anybody; it is committed all the same. */
 	if (d->core)
-		turn_end(d->core);
+		turn_close(d->core);
 	caworker_free(take(d->ca));
 	control_free(take(d->control));
 	gateway_free(take(d->gateway));

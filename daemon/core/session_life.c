@@ -95,6 +95,15 @@ void session_asker(
 	*ret_serial = waits ? seat->waiting : 0;
 }
 
+void session_answer_error(
+	struct core *c, const struct seat *seat, const struct err *e, const Common__Error *wire)
+{
+	if (wire)
+		mail_caller(c, seat->caller, MSG_ERROR, seat->waiting, wire);
+	else
+		mail_caller_error(c, seat->caller, seat->waiting, e);
+}
+
 /* --- SessionResume --- */
 
 struct err *session_push_statement(

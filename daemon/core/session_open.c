@@ -195,23 +195,13 @@ static struct err *accept_offer(struct core *c, struct request *r, struct sessio
 	return request_step(c, r, RE_ASSESSED, &cause);
 }
 
-/* An error to the call that waits; with derivd-ca's own reasons if there are any. */
-static void answer_error(
-	struct core *c, const struct seat *seat, const struct err *e, const Common__Error *wire)
-{
-	if (wire)
-		mail_caller(c, seat->caller, MSG_ERROR, seat->waiting, wire);
-	else
-		mail_caller_error(c, seat->caller, seat->waiting, e);
-}
-
 /* derivd-ca, or the policy, says no: an answer to SessionOpen, not an end of a session that has not begun. */
 static struct err *refuse(struct core *c, struct request *r, struct seat *seat,
 	const struct err *why, const Common__Error *wire)
 {
 	bool for_good = err_get_fate(why) == FATE_REFUSE;
 
-	answer_error(c, seat, why, wire);
+	session_answer_error(c, seat, why, wire);
 	seat->caller = 0;
 	return session_end(c, r, for_good ? RE_REFUSE : RE_CANCEL, err_get_kind(why),
 		wire ? "derivd-ca" : NULL, "%s", err_get_text(why));

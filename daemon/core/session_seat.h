@@ -22,6 +22,10 @@ MUST_CHECK struct err *session_lead(
 MUST_CHECK struct err *session_find_asked(struct core *c, const struct ask *ask,
 	struct request **ret_request, struct seat **ret_seat);
 
+/* An error to the call that waits; with derivd-ca's own reasons if there are any. */
+void session_answer_error(
+	struct core *c, const struct seat *seat, const struct err *e, const Common__Error *wire);
+
 /* Pushes to derivctl what the device has said so far. */
 MUST_CHECK struct err *session_push_statement(
 	struct core *c, const struct seat *seat, const struct request *r, const struct session *s);

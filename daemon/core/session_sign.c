@@ -178,7 +178,7 @@ struct err *session_prepare(
 			request_state_name(l.request->state));
 	if (l.seat->ticket)
 		return err_new(&ERR_BUSY, "derivd-ca is asked already");
-	TRY(core_may_issue(c));
+	TRY(core_may_begin(c));
 	memcpy(ask.id, l.request->id, ID_LEN);
 	ask.ticket = seats_new_ticket(c->seats);
 	TRY(ask_prepare(c, &l, &ask));
@@ -191,6 +191,7 @@ struct err *session_prepared(struct core *c, const struct ask *ask, const struct
 {
 	static const struct cause cause = { .actor = "derivd-ca" };
 	AUTO(request) struct request *r = NULL;
+	AUTO(err) struct err *no = core_may_issue(c);
 	const Ca__Nonce *nonce = a->body;
 	Control__SessionNonce m = CONTROL__SESSION_NONCE__INIT;
 	struct seat *seat;
@@ -199,11 +200,11 @@ struct err *session_prepared(struct core *c, const struct ask *ask, const struct
 	if (!r)
 		return NULL;
 	seat->ticket = 0;
-	if (a->wire)
-		mail_caller(c, seat->caller, MSG_ERROR, seat->waiting, a->wire);
-	else if (a->error)
-		mail_caller_error(c, seat->caller, seat->waiting, a->error);
-	if (a->error || !request_can(r, RE_NONCE))
+	if (a->error || no) {
+		session_answer_error(c, seat, a->error ? a->error : no, a->wire);
+		return NULL;
+	}
+	if (!request_can(r, RE_NONCE))
 		return NULL;
 	m.nonce = nonce->nonce;
 	m.expires_ms = nonce->expires_ms;

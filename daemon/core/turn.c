@@ -112,3 +112,15 @@ bool turn_end(struct core *c)
 		c->ports->committed(c->outside);
 	return true;
 }
+
+void turn_close(struct core *c)
+{
+	struct err *e = c->events ? store_commit(c->store) : NULL;
+
+	mail_drop(c);
+	if (e)
+		audit_abandon(c->audit);
+	else
+		audit_commit(c->audit);
+	log_error(e, "what was under way is undone");
+}

@@ -24,6 +24,8 @@ struct from {
  */
 bool turn_run(struct core *c, const struct from *from,
 	struct err *(*event)(struct core *c, void *arg), void *arg);
+/* The end of derivd: commits, and tells nobody any more; what waits for an answer asks again. */
+void turn_close(struct core *c);
 /* Commits and delivers. True when there was nothing to do or it worked. */
 bool turn_end(struct core *c);
 
