@@ -117,6 +117,9 @@ static void rearm(struct daemon *d)
 {
 	int64_t at = next_due(d);
 
+	/* The last turn commits after the loop has ended: nothing is due any more. */
+	if (sd_event_get_state(sd_event_source_get_event(d->timer)) == SD_EVENT_FINISHED)
+		return;
 	if (sd_event_source_set_time(d->timer, at > 0 ? (uint64_t)at * 1000 : 0) < 0 ||
 		sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT) < 0)
 		err_abort("a timer cannot be set");

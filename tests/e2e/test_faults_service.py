@@ -178,7 +178,9 @@ def _():
         shutil.rmtree(aside)
         run("cp", "-a", store, aside)
         run("umount", store)
-        run("cp", "-a", aside + "/.", store)
+        # Not over what was there: a WAL of before is not this database's.
+        shutil.rmtree(store)
+        os.rename(aside, store)
         kiosk.start()
 
 
