@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "evidence/cert.h"
 
 /* 112 bits: RSA-2048, P-256, SHA-256 and up (SP 800-57 part 1 section 5.6.1). */
@@ -18,7 +19,7 @@
 
 struct judge {
 	const struct path_params *params;
-	X509 *anchor;
+	X509 *leaf, *anchor;
 	STACK_OF(X509) *missing;
 	X509_STORE_CTX_check_crl_fn check_crl; /* OpenSSL's own */
 	struct verdict verdict;
@@ -104,6 +105,51 @@ static bool is_excused(const struct judge *j, int error, X509 *cert)
 	       path_stack_has(j->params->cleared, cert);
 }
 
+/* What a person understands without OpenSSL at hand. whose: "the certificate", or that of a CA with its name. */
+static char *story(int error, const X509 *cert, const char *whose)
+{
+	AUTO_MEM char *date = NULL;
+
+	switch (error) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		date = text_time(cert_not_after_ms(cert));
+		return xasprintf("%s expired on %s", whose, date);
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		date = text_time(cert_not_before_ms(cert));
+		return xasprintf("%s is not valid before %s", whose, date);
+	case X509_V_ERR_CERT_REVOKED:
+		return xasprintf("%s is revoked", whose);
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+		return xasprintf("there is no CRL for %s", whose);
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		return xasprintf("the CRL for %s has expired", whose);
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+		return xasprintf("the CRL for %s is not valid yet", whose);
+	case X509_V_ERR_NO_EXPLICIT_POLICY:
+		return xasprintf("%s has none of the certificate policies that are asked for", whose);
+	case X509_V_ERR_EE_KEY_TOO_SMALL:
+	case X509_V_ERR_CA_KEY_TOO_SMALL:
+		return xasprintf("the key of %s is too weak", whose);
+	case X509_V_ERR_CA_MD_TOO_WEAK:
+		return xasprintf("the signature on %s is too weak", whose);
+	default:
+		return xasprintf("%s: %s", whose, X509_verify_cert_error_string(error));
+	}
+}
+
+/*
+ * The leaf is not named: who reads this has it at hand, and its name is a person's, sometimes with a number that is nobody
+ * else's business.
+ */
+static char *story_of(int error, const X509 *cert, bool is_leaf, bool of_crl_issuer)
+{
+	AUTO_MEM char *name = cert && !is_leaf ? cert_subject(cert) : xstrdup("");
+	AUTO_MEM char *whose = xasprintf("the certificate%s%s%s", *name ? " of " : "", name,
+		of_crl_issuer ? ", an issuer of CRLs," : "");
+
+	return story(error, cert, whose);
+}
+
 static int on_error(int ok, X509_STORE_CTX *ctx)
 {
 	struct judge *j = judge_of(ctx);
@@ -117,10 +163,8 @@ static int on_error(int ok, X509_STORE_CTX *ctx)
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return 1;
 	}
-	AUTO_MEM char *subject = cert ? cert_subject(cert) : xstrdup("certificate");
 	verdict_add(&j->verdict, of_crl_issuer ? FAULT_UNKNOWN : fault_of(error),
-		xasprintf("%s%s: %s", subject, of_crl_issuer ? " (issuer of a CRL)" : "",
-			X509_verify_cert_error_string(error)));
+		story_of(error, cert, cert == j->leaf, of_crl_issuer));
 	if (cert && is_want_of_crl(error))
 		path_stack_add(j->missing, cert);
 	return is_waved_through(error);
@@ -239,7 +283,9 @@ void path_judge(const struct path_params *params, X509 *const *certs, size_t n,
 	STACK_OF(X509) *helpers, STACK_OF(X509_CRL) *crls, STACK_OF(X509) *missing,
 	struct verdict *ret_verdict, struct path **ret_path)
 {
-	struct judge j = { .params = params, .anchor = certs[n - 1], .missing = missing };
+	struct judge j = {
+		.params = params, .leaf = certs[0], .anchor = certs[n - 1], .missing = missing
+	};
 	X509_STORE *store = X509_STORE_new();
 	STACK_OF(X509) *untrusted = sk_X509_new_null();
 
