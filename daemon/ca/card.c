@@ -57,7 +57,8 @@ static struct err *find_path(struct state *s, X509 *cert, int64_t now_ms,
 			*ret_anchor = anchor;
 			return NULL;
 		}
-		e = err_wrap(e, "anchor \"%s\"", anchor->name);
+		if (err_is(e, &ERR_POLICY))
+			e = err_wrap(e, "anchor \"%s\"", anchor->name);
 		if (says_more(e, best)) {
 			err_free(best);
 			best = e;
@@ -186,17 +187,66 @@ static struct err *use_other(
 	return NULL;
 }
 
-static char *subject_of(struct bytes der)
+/* The refusal that the person hears first, and what it is about. */
+struct told {
+	struct err *why;
+	int weight;
+	const char *use;
+};
+
+/* How much a refusal tells: first those of certificates to log in with, then those that are not just of another purpose. */
+#define WEIGHT_LOGIN 4
+static int weight(const X509 *cert, const struct err *e)
+{
+	int login = cert && eligible_is_login(cert) ? WEIGHT_LOGIN : 0;
+
+	if (err_is(e, &ERR_CERT_UNTRUSTED))
+		return login + 1;
+	return login + (err_is(e, &ERR_CERT_NOT_ELIGIBLE) ? 2 : 3);
+}
+
+static void note_refusal(struct told *t, struct card_reasons *reasons, struct bytes der,
+	struct err *take_why)
 {
 	AUTO(x509) X509 *cert = NULL;
-	AUTO(err) struct err *e = cert_parse(der, &cert);
+	AUTO(err) struct err *why = take_why;
+	AUTO(err) struct err *unreadable = cert_parse(der, &cert);
+	const char *use = unreadable ? "unreadable certificate" : eligible_use(cert);
+	int w = weight(cert, why);
 
-	if (e)
-		return xstrdup("?");
-	char *subject = cert_subject(cert);
-	if (strlen(subject) > 200)
-		subject[200] = 0;
-	return subject;
+	add_reason(reasons, use, why);
+	if (w <= t->weight)
+		return;
+	err_free(t->why);
+	*t = (struct told){ take(why), w, use };
+}
+
+/* The reasons that are not told first already. Of a card that has a certificate to log in with, the others do not matter. */
+static void thin_out(struct card_reasons *r, const struct told *t)
+{
+	struct card_reasons all = *r;
+	const char *text = err_get_text(t->why);
+
+	r->n = 0;
+	for (size_t i = 0; i < all.n; i++) {
+		bool matters = t->weight < WEIGHT_LOGIN || strcmp(all.v[i].subject, t->use) == 0;
+		if (matters && strcmp(all.v[i].text, text) != 0) {
+			r->v[r->n++] = all.v[i];
+			continue;
+		}
+		free(all.v[i].subject);
+		free(all.v[i].text);
+	}
+}
+
+static struct err *refusal(struct told *t, struct card_reasons *reasons)
+{
+	if (!t->why)
+		return err_new(&ERR_CARD_UNKNOWN, "the card has no certificates");
+	thin_out(reasons, t);
+	if (err_is(t->why, &ERR_CERT_NOT_ELIGIBLE))
+		return err_wrap(take(t->why), "the card's %s does not count", t->use);
+	return take(t->why);
 }
 
 /* The signer among what the card has; *ret_at: which one. */
@@ -204,7 +254,7 @@ static struct err *choose_signer(struct state *s, const ProtobufCBinaryData *der
 	const char *serial, int64_t now_ms, struct card_reasons *reasons, struct card **ret_card,
 	size_t *ret_at)
 {
-	AUTO(err) struct err *best = NULL;
+	struct told t = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		AUTO(card) struct card *c = xcalloc(1, sizeof(*c));
@@ -212,28 +262,29 @@ static struct err *choose_signer(struct state *s, const ProtobufCBinaryData *der
 		if (!e)
 			e = eligible_serial(c->certs[0], serial);
 		if (!e) {
+			err_free(t.why);
 			*ret_card = take(c);
 			*ret_at = i;
 			return NULL;
 		}
-		AUTO_MEM char *subject = subject_of(pb_bytes(ders[i]));
-		add_reason(reasons, subject, e);
-		if (best && !(err_is(best, &ERR_CERT_UNTRUSTED) ||
-				    err_is(best, &ERR_CERT_NOT_ELIGIBLE))) {
-			err_free(e);
-			continue;
-		}
-		err_free(best);
-		best = err_wrap(e, "%s", subject);
+		note_refusal(&t, reasons, pb_bytes(ders[i]), e);
 	}
-	return best ? take(best) : err_new(&ERR_CARD_UNKNOWN, "the card has no certificates");
+	return refusal(&t, reasons);
+}
+
+static const char *use_of(struct bytes der)
+{
+	AUTO(x509) X509 *cert = NULL;
+	AUTO(err) struct err *e = cert_parse(der, &cert);
+
+	return e ? "unreadable certificate" : eligible_use(cert);
 }
 
 struct err *card_choose(struct state *s, const ProtobufCBinaryData *ders, size_t n,
 	const char *serial, int64_t now_ms, struct card_reasons *reasons, struct card **ret_card)
 {
 	AUTO(card) struct card *c = NULL;
-	size_t at;
+	size_t at = 0;
 	bool added;
 
 	TRY(choose_signer(s, ders, n, serial, now_ms, reasons, &c, &at));
@@ -243,8 +294,7 @@ struct err *card_choose(struct state *s, const ProtobufCBinaryData *ders, size_t
 		struct err *e = use_other(s, pb_bytes(ders[i]), now_ms, c, &added);
 		if (!e)
 			continue;
-		AUTO_MEM char *subject = subject_of(pb_bytes(ders[i]));
-		add_reason(reasons, subject, e);
+		add_reason(reasons, use_of(pb_bytes(ders[i])), e);
 		err_free(e);
 	}
 	*ret_card = take(c);

@@ -11,6 +11,8 @@
 #include "proto/kind.h"
 
 #define EKU_CARD_AUTH "2.16.840.1.101.3.6.8"
+#define EKU_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
+#define EKU_LOGON "1.3.6.1.4.1.311.20.2.2"
 #define UUID_DIGITS 32
 
 /* Policies of certificates that must never lead to others: STANDARDS 2.1, D-15, D-29. */
@@ -58,6 +60,26 @@ struct err *eligible_at_all(X509 *cert)
 		if (cert_has_policy(cert, never[i].oid))
 			return err_new(&ERR_CERT_NOT_ELIGIBLE, "it is %s", never[i].what);
 	return NULL;
+}
+
+bool eligible_is_login(const X509 *cert)
+{
+	return !cert_has_eku(cert, EKU_CARD_AUTH) &&
+	       (cert_has_eku(cert, EKU_CLIENT_AUTH) || cert_has_eku(cert, EKU_LOGON));
+}
+
+const char *eligible_use(const X509 *cert)
+{
+	if (cert_has_eku(cert, EKU_CARD_AUTH))
+		return "card authentication certificate";
+	if (eligible_is_login(cert))
+		return "authentication certificate";
+	if (cert_has_key_usage(cert, KU_NON_REPUDIATION, false))
+		return "signing certificate";
+	if (cert_has_key_usage(cert, KU_KEY_ENCIPHERMENT, false) ||
+		cert_has_key_usage(cert, KU_KEY_AGREEMENT, false))
+		return "encryption certificate";
+	return "other certificate";
 }
 
 static struct err *check_eku(const struct anchor *anchor, const X509 *cert)

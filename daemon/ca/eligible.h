@@ -15,6 +15,10 @@
 MUST_CHECK struct err *eligible_at_all(X509 *cert);
 /* No issuer of ours may stand in the path, whatever name it bears. ERR_CERT_NOT_ELIGIBLE. */
 MUST_CHECK struct err *eligible_path(const struct state *s, const struct path *path);
+/* What a card's certificate is for, in words that tell it from the others and do not name the person. Static. */
+const char *eligible_use(const X509 *cert);
+/* Is it the one that people mean, for clients to log in? Whether it counts is another question. */
+bool eligible_is_login(const X509 *cert);
 /*
  * May this certificate's key sign an intent? It must be for digital signatures, have one of the anchor's purposes (by
  * default clientAuth or smartcardLogon) and a key that can sign an intent. ERR_CERT_NOT_ELIGIBLE.

@@ -21,14 +21,19 @@
 
 #define ROUNDS_MAX 4
 #define FETCH_MS 5000
-/* After a failed fetch, no other of the same URL for so long: a dead server must not cost everybody five seconds. */
-#define QUIET_MS 30000
+/*
+ * After a failed fetch, no other of the same URL for a while: a dead server must not cost everybody five seconds. What failed at
+ * once may be tried again soon: somebody mends the network and waits in front of the kiosk.
+ */
+#define QUIET_MIN_MS 1000
+#define QUIET_MAX_MS 30000
+#define QUIET_FACTOR 6
 #define FAILED_MAX 64
 #define URLS_MAX 8
 
 struct failed {
 	char *url;
-	int64_t when_ms; /* boot time */
+	int64_t until_ms; /* boot time */
 };
 
 struct revocation {
@@ -73,11 +78,23 @@ void revocation_free(struct revocation *r)
 	free(r);
 }
 
+/* The text may begin with what it is about already. */
 static void add_trouble(struct inquiry *q, const char *what, struct err *take_e)
 {
-	buf_addf(q->troubles, "%s%s: %s", buf_len(q->troubles) ? "; " : "", what,
-		err_get_text(take_e));
+	const char *text = err_get_text(take_e);
+	bool named = strncmp(text, what, strlen(what)) == 0;
+
+	buf_addf(q->troubles, "%s%s%s%s", buf_len(q->troubles) ? "; " : "", named ? "" : what,
+		named ? "" : ": ", text);
 	err_free(take_e);
+}
+
+static bool has_trouble(const struct inquiry *q, const char *url)
+{
+	AUTO_MEM char *safe = text_safe(BYTES(url, strlen(url)));
+	AUTO_MEM char *beginning = xasprintf("%s: ", safe);
+
+	return strstr(buf_str(q->troubles), beginning) != NULL;
 }
 
 static bool has_crl(const struct inquiry *q, const X509_CRL *crl)
@@ -111,17 +128,24 @@ static void add_files(struct inquiry *q)
 	}
 }
 
-static bool failed_lately(const struct revocation *r, const char *url)
+/* When the next attempt is allowed, in boot time; 0: at once. */
+static int64_t quiet_until(const struct revocation *r, const char *url)
 {
 	for (size_t i = 0; i < FAILED_MAX; i++)
 		if (r->failed[i].url && strcmp(r->failed[i].url, url) == 0)
-			return clock_boot_ms() - r->failed[i].when_ms < QUIET_MS;
-	return false;
+			return r->failed[i].until_ms > clock_boot_ms() ? r->failed[i].until_ms : 0;
+	return 0;
 }
 
-static void note_failure(struct revocation *r, const char *url)
+static void note_failure(struct revocation *r, const char *url, int64_t began_ms)
 {
+	int64_t now = clock_boot_ms(), quiet = (now - began_ms) * QUIET_FACTOR;
 	size_t at = 0;
+
+	if (quiet < QUIET_MIN_MS)
+		quiet = QUIET_MIN_MS;
+	if (quiet > QUIET_MAX_MS)
+		quiet = QUIET_MAX_MS;
 
 	while (at < FAILED_MAX && !(r->failed[at].url && strcmp(r->failed[at].url, url) == 0))
 		at++;
@@ -129,7 +153,7 @@ static void note_failure(struct revocation *r, const char *url)
 		at = r->next_failed++ % FAILED_MAX;
 	free(r->failed[at].url);
 	r->failed[at].url = xstrdup(url);
-	r->failed[at].when_ms = clock_boot_ms();
+	r->failed[at].until_ms = now + quiet;
 }
 
 static struct err *ask_courier(
@@ -216,9 +240,12 @@ static struct err *check_fetched(struct inquiry *q, struct bytes body, const X50
 static struct err *fetch(struct inquiry *q, const char *url, const char *path, const X509_CRL *held)
 {
 	AUTO_MSG Courier__Fetched *fetched = NULL;
+	int64_t began = clock_boot_ms(), until = quiet_until(q->r, url);
 
-	if (failed_lately(q->r, url))
-		return err_new(&ERR_REVOCATION_UNKNOWN, "could not be fetched a moment ago");
+	if (until)
+		return err_new(&ERR_REVOCATION_UNKNOWN,
+			"could not be fetched a moment ago; the next attempt is in %lld s",
+			(long long)(until - began + 999) / 1000);
 	struct err *e = call_courier(q->r, url, &fetched);
 	if (!e && fetched->status != 200)
 		e = err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);
@@ -227,7 +254,7 @@ static struct err *fetch(struct inquiry *q, const char *url, const char *path, c
 	if (!e)
 		e = io_write_file(path, pb_bytes(fetched->body), 0600);
 	if (e)
-		note_failure(q->r, url);
+		note_failure(q->r, url, began);
 	return e;
 }
 
@@ -261,8 +288,12 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 {
 	AUTO(url) struct url *url = NULL;
 	X509_CRL *crl = NULL;
-	struct err *e = url_parse(text, &url);
+	struct err *e = NULL;
 
+	/* Another round, or another certificate with the same address: once is enough. */
+	if (has_trouble(q, text))
+		return;
+	e = url_parse(text, &url);
 	if (!e && !url_matches(url, (const char *const *)q->r->settings->fetch_allow.v))
 		e = err_new(&ERR_DENIED, "not admitted by fetch-allow in ca.conf");
 	if (!e)
@@ -390,6 +421,13 @@ static void remember(struct inquiry *q, X509 *cert, const struct path *path)
 	verdicts_add(q->r->verdicts, &v);
 }
 
+static struct err *with_troubles(struct err *take_e, const char *troubles)
+{
+	AUTO(err) struct err *e = take_e;
+
+	return err_new(&ERR_REVOCATION_UNKNOWN, "%s: %s", err_get_text(e), troubles);
+}
+
 struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
 	int64_t now_ms, struct path **ret_path)
 {
@@ -399,8 +437,8 @@ struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X
 	struct err *e = ask(&q, cert, ret_path);
 	if (!e)
 		remember(&q, cert, *ret_path);
-	if (e && err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(q.troubles))
-		e = err_wrap(e, "%s", buf_str(q.troubles));
+	if (err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(q.troubles))
+		e = with_troubles(e, buf_str(q.troubles));
 	inquiry_end(&q);
 	return e;
 }
