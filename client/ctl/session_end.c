@@ -141,13 +141,19 @@ static void say_credential(struct session *s, const Control__CredentialRow *c)
 
 static struct err *say_end(struct session *s, const Control__RequestRow *r)
 {
+	const char *cause = "";
 	size_t active = 0;
 
-	for (size_t i = 0; i < r->n_credentials; i++)
-		active += strcmp(r->credentials[i]->state, "active") == 0;
+	for (size_t i = 0; i < r->n_credentials; i++) {
+		const Control__CredentialRow *c = r->credentials[i];
+
+		active += strcmp(c->state, "active") == 0;
+		if (!cause[0] && strcmp(c->state, "active") != 0)
+			cause = c->cause;
+	}
 	session_event(s, "settled", json_from_message(&r->base));
 	if (r->n_credentials > 0)
-		session_say(s, words(WORD_NOW_HAS, NULL));
+		session_say(s, words(active > 0 ? WORD_NOW_HAS : WORD_NOW_NOTHING, NULL));
 	for (size_t i = 0; i < r->n_credentials; i++)
 		say_credential(s, r->credentials[i]);
 	if (active > 0)
@@ -156,8 +162,8 @@ static struct err *say_end(struct session *s, const Control__RequestRow *r)
 		return err_new(&ERR_CA_REJECTED, "the request ended %s%s%s", r->state,
 			r->cause[0] ? ": " : "", r->cause);
 	if (active < r->n_credentials)
-		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued",
-			r->n_credentials - active, r->n_credentials);
+		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued%s%s",
+			r->n_credentials - active, r->n_credentials, cause[0] ? ": " : "", cause);
 	return NULL;
 }
 
