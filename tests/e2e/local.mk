@@ -1,5 +1,5 @@
 # tests/e2e: whole programs against each other, in a real surrounding.
-E2E_TESTS = tests/e2e/test_enroll.py tests/e2e/test_faults_card.py tests/e2e/test_faults_session.py \
+E2E_TESTS = tests/e2e/test_enroll.py tests/e2e/test_faults_card.py tests/e2e/test_faults_certificate.py tests/e2e/test_faults_session.py \
 	tests/e2e/test_faults_service.py tests/e2e/test_gateway.py tests/e2e/test_device.py \
 	tests/e2e/test_attack.py tests/e2e/test_attack_gateway.py tests/e2e/test_attack_store.py tests/e2e/test_secrets.py
 TESTS += $(E2E_TESTS)
