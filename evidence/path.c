@@ -241,7 +241,8 @@ static struct err *error_of(const struct search *s, X509 *leaf)
 		return err_new(kinds[s->best.fault], "%s", s->best.text);
 	if (s->near.fault != FAULT_NONE)
 		return err_new(&ERR_CERT_PATH, "%s", s->near.text);
-	return err_new(&ERR_CERT_UNTRUSTED, "the issuer %s is not trusted: no chain leads from it to an anchor", issuer);
+	return err_new(&ERR_CERT_UNTRUSTED,
+		"the issuer %s is not trusted: no chain leads from it to an anchor", issuer);
 }
 
 struct err *path_build(X509 *leaf, const struct path_params *params, struct path **ret_path)

@@ -126,7 +126,8 @@ static char *story(int error, const X509 *cert, const char *whose)
 	case X509_V_ERR_CRL_NOT_YET_VALID:
 		return xasprintf("the CRL for %s is not valid yet", whose);
 	case X509_V_ERR_NO_EXPLICIT_POLICY:
-		return xasprintf("%s has none of the certificate policies that are asked for", whose);
+		return xasprintf(
+			"%s has none of the certificate policies that are asked for", whose);
 	case X509_V_ERR_EE_KEY_TOO_SMALL:
 	case X509_V_ERR_CA_KEY_TOO_SMALL:
 		return xasprintf("the key of %s is too weak", whose);

@@ -205,8 +205,8 @@ static int weight(const X509 *cert, const struct err *e)
 	return login + (err_is(e, &ERR_CERT_NOT_ELIGIBLE) ? 2 : 3);
 }
 
-static void note_refusal(struct told *t, struct card_reasons *reasons, struct bytes der,
-	struct err *take_why)
+static void note_refusal(
+	struct told *t, struct card_reasons *reasons, struct bytes der, struct err *take_why)
 {
 	AUTO(x509) X509 *cert = NULL;
 	AUTO(err) struct err *why = take_why;
