@@ -241,3 +241,17 @@ tests_unit_test_core_parts_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_number
 tests_unit_test_number_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_number_LDADD = $(EVIDENCE_LIBS) $(UNIT_LIBS)
+
+# client/ctl: what it shows, and what it checks
+UNIT_TESTS += tests/unit/test_ctl_show
+tests_unit_test_ctl_show_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_show_LDADD = $(CTL_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_qr
+tests_unit_test_ctl_qr_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_qr_LDADD = $(CTL_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_digits
+tests_unit_test_ctl_digits_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_digits_LDADD = $(CTL_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_audit
+tests_unit_test_ctl_audit_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_audit_LDADD = $(CTL_UNIT_LIBS)
