@@ -319,16 +319,12 @@ struct err *card_judge(struct state *s, const ProtobufCBinaryData *ders, size_t 
 	return NULL;
 }
 
-struct err *card_recheck(struct state *s, const ProtobufCBinaryData *ders, size_t n, int64_t now_ms)
+struct err *card_recheck(struct state *s, struct bytes der, int64_t now_ms)
 {
-	for (size_t i = 0; i < n; i++) {
-		AUTO(x509) X509 *cert = NULL;
-		AUTO(path) struct path *path = NULL;
-		const struct anchor *anchor;
-		if (revocation_stands(s->revocation, pb_bytes(ders[i]), now_ms))
-			continue;
-		TRY(cert_parse(pb_bytes(ders[i]), &cert));
-		TRY(find_path(s, cert, now_ms, &anchor, &path));
-	}
-	return NULL;
+	AUTO(x509) X509 *cert = NULL;
+	AUTO(path) struct path *path = NULL;
+	const struct anchor *anchor;
+
+	TRY(cert_parse(der, &cert));
+	return find_path(s, cert, now_ms, &anchor, &path);
 }

@@ -23,7 +23,9 @@ static struct err *record(struct ledger *l, const struct issuer *issuer, EVP_PKE
 	crl.next_update_ms = crl.this_update_ms + validity_ms;
 	TRY(crl_build(
 		issuer, key, crl.number, crl.this_update_ms, crl.next_update_ms, none, ret_der));
-	TRY(ledger_put_blob(tx, buf_bytes(*ret_der), crl.digest));
+	if (crl.row)
+		TRY(ledger_remove_piece(tx, crl.row, 0));
+	TRY(ledger_put_piece(tx, 0, buf_bytes(*ret_der), crl.digest));
 	TRY(entry_crl_put(tx, &crl, &exists));
 	if (exists)
 		return err_new(&ERR_STORE, "the log has a CRL of this number already");

@@ -3,6 +3,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/objects.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -201,4 +202,39 @@ struct err *der_spki_bits(struct bytes spki, struct bytes *ret_bits)
 		return err_new(&ERR_FORMAT, "DER: a public key of odd bits");
 	*ret_bits = BYTES(bits.data + 1, bits.len - 1);
 	return NULL;
+}
+
+/* UTCTime or GeneralizedTime in the form of RFC 5280 section 4.1.2.5: to the second, in Zulu time. */
+static struct err *get_time(struct cursor *c, int64_t *ret_ms)
+{
+	struct bytes text;
+	struct tm tm = { 0 };
+	char zulu;
+
+	bool utc = c->rest.len && *c->rest.data == DER_UTC_TIME;
+	TRY(der_get(c, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, &text, NULL));
+	AUTO_MEM char *s = bytes_strdup(text);
+	int n = sscanf(s, utc ? "%2d%2d%2d%2d%2d%2d%c" : "%4d%2d%2d%2d%2d%2d%c", &tm.tm_year,
+		&tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &zulu);
+	if (n != 7 || zulu != 'Z' || text.len != (utc ? 13 : 15))
+		return err_new(&ERR_FORMAT, "DER: a time of another form");
+	tm.tm_year += utc ? (tm.tm_year < 50 ? 100 : 0) : -1900;
+	tm.tm_mon--;
+	*ret_ms = (int64_t)timegm(&tm) * 1000;
+	return NULL;
+}
+
+struct err *der_validity(struct bytes certificate, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+	struct cursor outer = { certificate }, cert = { 0 }, tbs = { 0 }, validity = { 0 };
+
+	TRY(der_get(&outer, DER_SEQUENCE, &cert.rest, NULL));
+	TRY(der_get(&cert, DER_SEQUENCE, &tbs.rest, NULL));
+	TRY(der_get(&tbs, DER_CONTEXT_CONSTRUCTED(0), NULL, NULL));
+	TRY(der_get(&tbs, DER_INTEGER, NULL, NULL));
+	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* algorithm */
+	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* issuer */
+	TRY(der_get(&tbs, DER_SEQUENCE, &validity.rest, NULL));
+	TRY(get_time(&validity, ret_from_ms));
+	return get_time(&validity, ret_to_ms);
 }

@@ -55,6 +55,9 @@ MUST_CHECK struct err *der_get(
 	struct cursor *c, uint8_t tag, struct bytes *ret_content, struct bytes *ret_whole);
 /* The SubjectPublicKeyInfo inside a PKCS#10 request (RFC 2986 section 4), lent. ERR_FORMAT. */
 MUST_CHECK struct err *der_request_key(struct bytes pkcs10, struct bytes *ret_spki);
+/* notBefore and notAfter of a certificate. ERR_FORMAT. */
+MUST_CHECK struct err *der_validity(
+	struct bytes certificate, int64_t *ret_from_ms, int64_t *ret_to_ms);
 /* The bits of a SubjectPublicKeyInfo's key, lent: what key identifiers are hashed from. ERR_FORMAT. */
 MUST_CHECK struct err *der_spki_bits(struct bytes spki, struct bytes *ret_bits);
 

@@ -1,7 +1,7 @@
 /*
  * entry.h: what the log's rows mean. Reading functions set *ret to NULL when there is no such row; the caller frees what
  * it gets. Writing functions are called inside a transaction and set *ret_exists, writing nothing, when a unique column
- * (request id; intent and purpose; serial; key; item id; device and number) is taken. Errors: those of ledger.h.
+ * (request id; intent and purpose; serial; item id; device and number) is taken. Errors: those of ledger.h.
  */
 #ifndef DERIVD_DAEMON_CA_ENTRY_H
 #define DERIVD_DAEMON_CA_ENTRY_H
@@ -17,11 +17,12 @@ struct entry_audit {
 };
 
 struct entry_receipt {
+	uint64_t row; /* reading only */
 	uint8_t intent_hash[SHA256_LEN];
 	uint8_t request_id[REQUEST_ID_LEN];
 	uint8_t device_id[SHA256_LEN];
 	uint8_t holder_id[SHA256_LEN];
-	uint8_t evidence[SHA256_LEN]; /* of the packed message, a large piece */
+	uint8_t evidence[SHA256_LEN]; /* of the packed message, its piece 0 */
 	struct buf *body;
 	struct buf *signature;
 };
@@ -37,8 +38,10 @@ MUST_CHECK struct err *entry_receipt_by_intent(
 MUST_CHECK struct err *entry_receipt_by_device(
 	struct ledger *l, const uint8_t device_id[static SHA256_LEN], struct entry_receipt **ret);
 
-/* A key that was made here. Copies are large pieces, here by their digests. */
+/* A key that was made here. Copies are pieces of the row, here by their digests. */
+enum { PIECE_DEVICE_COPY = 0, PIECE_HISTORY_COPY = 1, PIECE_ESCROW_COPIES = 2 };
 struct entry_made {
+	uint64_t row; /* reading only */
 	uint8_t intent_hash[SHA256_LEN];
 	Common__Purpose purpose;
 	uint8_t device_id[SHA256_LEN];
@@ -59,9 +62,10 @@ MUST_CHECK struct err *entry_made_put(
 MUST_CHECK struct err *entry_made_get(struct ledger *l,
 	const uint8_t intent_hash[static SHA256_LEN], Common__Purpose purpose,
 	struct entry_made **ret);
-/* By the digest of the device's copy. */
-MUST_CHECK struct err *entry_made_by_copy(
-	struct ledger *l, const uint8_t device_copy[static SHA256_LEN], struct entry_made **ret);
+/* By the device and the digest of its copy. */
+MUST_CHECK struct err *entry_made_by_copy(struct ledger *l,
+	const uint8_t device_id[static SHA256_LEN], const uint8_t device_copy[static SHA256_LEN],
+	struct entry_made **ret);
 /* Removes the device's copies of all keys made for the device. */
 MUST_CHECK struct err *entry_made_purge(
 	struct ledger_tx *tx, const uint8_t device_id[static SHA256_LEN]);
@@ -107,13 +111,14 @@ MUST_CHECK struct err *entry_device_revoked(
 	struct ledger *l, const uint8_t device_id[static SHA256_LEN], int64_t *ret_ms);
 
 struct entry_item {
+	uint64_t row; /* reading only */
 	uint8_t item_id[ITEM_ID_LEN];
 	uint8_t device_id[SHA256_LEN];
 	uint64_t number;
 	uint8_t request[SHA256_LEN]; /* what was asked for: the same again gets the same answer */
 	struct buf *body;
 	struct buf *signature;
-	uint8_t payload[SHA256_LEN]; /* a large piece, if derivd-ca filled it in */
+	uint8_t payload[SHA256_LEN]; /* its piece 0, if derivd-ca filled it in */
 };
 void entry_item_free(struct entry_item *i);
 DEFINE_AUTO(entry_item, struct entry_item *, entry_item_free);
@@ -138,11 +143,12 @@ MUST_CHECK struct err *entry_profile_get(
 	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_body);
 
 struct entry_crl {
+	uint64_t row; /* reading only */
 	uint8_t issuer[SHA256_LEN];
 	uint64_t number;
 	int64_t this_update_ms;
 	int64_t next_update_ms;
-	uint8_t digest[SHA256_LEN]; /* a large piece */
+	uint8_t digest[SHA256_LEN]; /* its piece 0, of the newest one only */
 };
 MUST_CHECK struct err *entry_crl_put(
 	struct ledger_tx *tx, const struct entry_crl *crl, bool *ret_exists);

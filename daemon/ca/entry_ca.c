@@ -80,7 +80,7 @@ struct err *entry_crl_newest(
 	struct ledger *l, const uint8_t issuer[static SHA256_LEN], struct entry_crl *ret_crl)
 {
 	static const char sql[] =
-		"SELECT number, this_update, next_update, digest FROM crl WHERE issuer = ?"
+		"SELECT number, this_update, next_update, digest, row FROM crl WHERE issuer = ?"
 		" ORDER BY number DESC LIMIT 1";
 	const struct ledger_value key = LEDGER_HASH(issuer);
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
@@ -95,5 +95,6 @@ struct err *entry_crl_newest(
 	ret_crl->number = (uint64_t)ledger_number(rows, 0);
 	ret_crl->this_update_ms = ledger_number(rows, 1);
 	ret_crl->next_update_ms = ledger_number(rows, 2);
+	ret_crl->row = (uint64_t)ledger_number(rows, 4);
 	return ledger_fixed(rows, 3, ret_crl->digest, SHA256_LEN);
 }

@@ -106,6 +106,7 @@ static struct err *read_item(const struct ledger_rows *rows, struct entry_item *
 	i->signature = buf_new();
 	buf_add_bytes(i->signature, ledger_bytes(rows, 5));
 	TRY(ledger_fixed(rows, 6, i->payload, SHA256_LEN));
+	i->row = (uint64_t)ledger_number(rows, 7);
 	*ret = take(i);
 	return NULL;
 }
@@ -114,7 +115,7 @@ struct err *entry_item_get(
 	struct ledger *l, const uint8_t item_id[static ITEM_ID_LEN], struct entry_item **ret)
 {
 	static const char sql[] = "SELECT item_id, device_id, number, request, body, signature, "
-				  "payload FROM item WHERE item_id = ?";
+				  "payload, row FROM item WHERE item_id = ?";
 	const struct ledger_value key = LEDGER_BYTES(BYTES(item_id, ITEM_ID_LEN));
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
 	bool found;

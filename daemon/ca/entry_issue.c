@@ -43,13 +43,14 @@ static struct err *read_receipt(const struct ledger_rows *rows, struct entry_rec
 	TRY(ledger_fixed(rows, 4, r->evidence, SHA256_LEN));
 	r->body = copy(ledger_bytes(rows, 5));
 	r->signature = copy(ledger_bytes(rows, 6));
+	r->row = (uint64_t)ledger_number(rows, 7);
 	*ret = take(r);
 	return NULL;
 }
 
 #define RECEIPT_COLUMNS                                                                            \
-	"SELECT intent_hash, request_id, device_id, holder_id, evidence, body, signature FROM "    \
-	"receipt "
+	"SELECT intent_hash, request_id, device_id, holder_id, evidence, body, signature, row "    \
+	"FROM receipt "
 
 static struct err *find_receipt(
 	struct ledger *l, const char *sql, struct ledger_value key, struct entry_receipt **ret)
@@ -112,7 +113,7 @@ struct err *entry_made_put(struct ledger_tx *tx, const struct entry_made *m, boo
 #define MADE_COLUMNS                                                                               \
 	"SELECT intent_hash, purpose, device_id, key_hash, body, signature, device_copy, "         \
 	"history_copy, escrow_copies,"                                                             \
-	" audit_sequence, audit_hash FROM made "
+	" audit_sequence, audit_hash, row FROM made "
 
 static struct err *read_copies(const struct ledger_rows *rows, struct entry_made *m)
 {
@@ -144,6 +145,7 @@ static struct err *read_made(const struct ledger_rows *rows, struct entry_made *
 	TRY(read_copies(rows, m));
 	m->audit.sequence = (uint64_t)ledger_number(rows, 9);
 	TRY(ledger_fixed(rows, 10, m->audit.hash, SHA256_LEN));
+	m->row = (uint64_t)ledger_number(rows, 11);
 	*ret = take(m);
 	return NULL;
 }
@@ -169,22 +171,23 @@ struct err *entry_made_get(struct ledger *l, const uint8_t intent_hash[static SH
 	return find_made(l, sql, keys, 2, ret);
 }
 
-struct err *entry_made_by_copy(
-	struct ledger *l, const uint8_t device_copy[static SHA256_LEN], struct entry_made **ret)
+struct err *entry_made_by_copy(struct ledger *l, const uint8_t device_id[static SHA256_LEN],
+	const uint8_t device_copy[static SHA256_LEN], struct entry_made **ret)
 {
-	static const char sql[] = MADE_COLUMNS "WHERE device_copy = ?";
-	const struct ledger_value key = LEDGER_HASH(device_copy);
+	static const char sql[] = MADE_COLUMNS "WHERE device_id = ? AND device_copy = ?";
+	const struct ledger_value keys[] = { LEDGER_HASH(device_id), LEDGER_HASH(device_copy) };
 
-	return find_made(l, sql, &key, 1, ret);
+	return find_made(l, sql, keys, 2, ret);
 }
 
 struct err *entry_made_purge(struct ledger_tx *tx, const uint8_t device_id[static SHA256_LEN])
 {
-	static const char sql[] = "DELETE FROM blob WHERE digest IN (SELECT device_copy FROM made "
-				  "WHERE device_id = ?)";
+	static const char sql[] = "DELETE FROM piece WHERE id IN"
+				  " (SELECT row * 16 + 0 FROM made WHERE device_id = ?)";
 	const struct ledger_value key = LEDGER_HASH(device_id);
 
-	return ledger_delete_blobs(tx, sql, &key, 1);
+	_Static_assert(LEDGER_PIECES_MAX == 16 && PIECE_DEVICE_COPY == 0, "as the statement says");
+	return ledger_remove_pieces(tx, sql, &key, 1);
 }
 
 void entry_certificate_free(struct entry_certificate *c)

@@ -33,5 +33,5 @@ struct err *grant_check(struct state *s, const struct grant *g)
 	TRY(part_device_good(s, g->entry->device_id));
 	TRY(part_issuer_good(s, g->receipt->issuer_key_id));
 	TRY(part_now(s, &now));
-	return part_recheck(s, g->entry, now);
+	return part_recheck(s, g->receipt, g->entry, now);
 }

@@ -74,11 +74,14 @@ void issuer_free(struct issuer *i)
 	free(i);
 }
 
-struct err *issuer_check_key(const struct issuer *i, EVP_PKEY *key)
+struct err *issuer_check_key(struct issuer *i, EVP_PKEY *key)
 {
+	if (i->key_fits)
+		return NULL;
 	if (X509_check_private_key(i->cert, key) != 1)
 		return sig_openssl_error(&ERR_CA_MISCONFIGURED,
 			"the CA key does not belong to the issuing certificate");
+	i->key_fits = true;
 	return NULL;
 }
 

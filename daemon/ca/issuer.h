@@ -15,6 +15,7 @@ struct issuer {
 	struct buf *subject;        /* DER Name */
 	struct buf *authority;      /* DER extension authorityKeyIdentifier of what it issues */
 	int64_t not_after_ms;
+	bool key_fits;  /* issuer_check_key has said so */
 	size_t n_chain; /* issuer first, root last */
 	struct buf *chain[ISSUER_CHAIN_MAX];
 };
@@ -25,7 +26,7 @@ void issuer_free(struct issuer *i);
 DEFINE_AUTO(issuer, struct issuer *, issuer_free);
 
 /* ERR_CA_MISCONFIGURED when the private key does not belong to the certificate. */
-MUST_CHECK struct err *issuer_check_key(const struct issuer *i, EVP_PKEY *key);
+MUST_CHECK struct err *issuer_check_key(struct issuer *i, EVP_PKEY *key);
 
 /* The AlgorithmIdentifier that the key signs with: SHA-256, with P-384 SHA-384. ERR_CA_MISCONFIGURED for other keys. */
 MUST_CHECK struct err *issuer_algorithm(EVP_PKEY *key, struct bytes *ret_der);

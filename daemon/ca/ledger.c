@@ -58,7 +58,7 @@ static struct err *set_up(struct ledger *l)
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
 		"PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = "
 		"-1024;"
-		"PRAGMA mmap_size = 0"));
+		"PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 4000"));
 	return ledger_migrate(l);
 }
 
@@ -149,12 +149,41 @@ static struct err *start(struct ledger *l, bool any_clock, struct ledger_tx *tx)
 	return NULL;
 }
 
+/* A snapshot cannot become a transaction that writes: others may have written since. */
+static struct err *end_snapshot(struct ledger *l)
+{
+	if (!l->reading)
+		return NULL;
+	l->reading = false;
+	return ledger_run(l, "COMMIT");
+}
+
+struct err *ledger_snapshot(struct ledger *l, struct ledger_snapshot **ret_snapshot)
+{
+	*ret_snapshot = NULL;
+	if (l->reading || l->tx)
+		return NULL;
+	TRY(ledger_run(l, "BEGIN"));
+	l->reading = true;
+	*ret_snapshot = (struct ledger_snapshot *)l;
+	return NULL;
+}
+
+void ledger_snapshot_free(struct ledger_snapshot *s)
+{
+	AUTO(err) struct err *e = s ? end_snapshot((struct ledger *)s) : NULL;
+
+	if (e)
+		log_warning("end of a snapshot: %s", err_get_text(e));
+}
+
 struct err *ledger_begin(struct ledger *l, bool any_clock, struct ledger_tx **ret_tx)
 {
 	AUTO(ledger_tx) struct ledger_tx *tx = NULL;
 
 	if (l->tx)
 		err_abort("a transaction inside a transaction");
+	TRY(end_snapshot(l));
 	TRY(queue_up(l));
 	struct err *e = ledger_run(l, "BEGIN IMMEDIATE");
 	if (e) {
@@ -177,6 +206,11 @@ int64_t ledger_now(const struct ledger_tx *tx)
 struct ledger *ledger_of(const struct ledger_tx *tx)
 {
 	return tx->l;
+}
+
+uint64_t ledger_row(const struct ledger_tx *tx)
+{
+	return tx->row;
 }
 
 struct err *ledger_commit(struct ledger_tx *take_tx)

@@ -1,9 +1,9 @@
 /*
  * ledger.h: derivd-ca's own log: one SQLite file (WAL, synchronous FULL), written by several processes at once. Every
- * row of any table is also a row of one hash chain: its body is the canonical encoding of the table's columns, its hash
- * is over the hash before, so nothing can be changed, taken out or put in between without a trace. Rows are never
- * updated. Large pieces (evidence, sealed copies, CRLs) lie in a table by their digest, which is what the chain holds,
- * so that a sealed copy can be removed for good and the chain still verifies.
+ * row of any table is also a row of one hash chain, whose hash is over the hash before and the canonical encoding of the
+ * row's columns, so nothing can be changed, taken out or put in between without a trace. Rows are never updated. Large
+ * pieces (evidence, sealed copies, CRLs) lie in a table of their own; the row has their digests, so that a sealed copy can
+ * be removed for good and the chain still verifies.
  *
  * BEGIN IMMEDIATE decides every race: whoever writes looks again inside the transaction. Nothing is answered before
  * ledger_commit has returned.
@@ -36,6 +36,8 @@ struct ledger_tx;
 MUST_CHECK struct err *ledger_begin(struct ledger *l, bool any_clock, struct ledger_tx **ret_tx);
 int64_t ledger_now(const struct ledger_tx *tx);
 struct ledger *ledger_of(const struct ledger_tx *tx);
+/* The row that was appended last. */
+uint64_t ledger_row(const struct ledger_tx *tx);
 MUST_CHECK struct err *ledger_commit(struct ledger_tx *take_tx);
 /* Takes everything back; what an unfinished transaction gets when its scope ends. */
 void ledger_rollback(struct ledger_tx *tx);
@@ -64,17 +66,29 @@ struct ledger_value {
  */
 MUST_CHECK struct err *ledger_append(struct ledger_tx *tx, enum ledger_kind kind,
 	const struct ledger_value *values, size_t n, bool *ret_exists);
-/* Stores a large piece (one that is there already is fine); digest: its SHA-256. */
-MUST_CHECK struct err *ledger_put_blob(
-	struct ledger_tx *tx, struct bytes data, uint8_t ret_digest[static SHA256_LEN]);
+/*
+ * A large piece of the row that is appended next in this transaction. n: which one of its pieces, below LEDGER_PIECES_MAX.
+ * digest: its SHA-256, which one of the row's columns must hold.
+ */
+#define LEDGER_PIECES_MAX 16
+MUST_CHECK struct err *ledger_put_piece(
+	struct ledger_tx *tx, size_t n, struct bytes data, uint8_t ret_digest[static SHA256_LEN]);
 /* *ret_data is NULL when it was removed or never there. */
-MUST_CHECK struct err *ledger_get_blob(
-	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_data);
-/* Removes large pieces by a DELETE on the table blob; what they held is overwritten in the file. */
-MUST_CHECK struct err *ledger_delete_blobs(
+MUST_CHECK struct err *ledger_get_piece(
+	struct ledger *l, uint64_t row, size_t n, struct buf **ret_data);
+/* What they held is overwritten in the file. sql: a DELETE on the table piece. */
+MUST_CHECK struct err *ledger_remove_pieces(
 	struct ledger_tx *tx, const char *sql, const struct ledger_value *values, size_t n);
-MUST_CHECK struct err *ledger_remove_blob(
-	struct ledger_tx *tx, const uint8_t digest[static SHA256_LEN]);
+MUST_CHECK struct err *ledger_remove_piece(struct ledger_tx *tx, uint64_t row, size_t n);
+
+/*
+ * Until the end of the scope, or until ledger_begin, all reads see one state of the log, which also makes them cheaper.
+ * *ret_snapshot is NULL inside another snapshot or a transaction.
+ */
+struct ledger_snapshot;
+MUST_CHECK struct err *ledger_snapshot(struct ledger *l, struct ledger_snapshot **ret_snapshot);
+void ledger_snapshot_free(struct ledger_snapshot *s);
+DEFINE_AUTO(ledger_snapshot, struct ledger_snapshot *, ledger_snapshot_free);
 
 /* A query. sql must be a constant: its compiled form is kept by its address. */
 struct ledger_rows;

@@ -19,6 +19,7 @@ struct ledger {
 	char *path;
 	int lock_fd; /* writers queue on it in the kernel: SQLite's own waiting sleeps */
 	struct ledger_tx *tx;
+	bool reading; /* a snapshot is open */
 	size_t n_statements;
 	struct ledger_statement statements[STATEMENTS_MAX];
 	char *insertions[KINDS_MAX]; /* SQL by kind */

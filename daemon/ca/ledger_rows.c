@@ -135,13 +135,13 @@ static const char *insertion(struct ledger *l, int kind, size_t n)
 static struct err *append_chain(struct ledger_tx *tx, enum ledger_kind kind, struct bytes body)
 {
 	static const char sql[] =
-		"INSERT INTO chain (row, kind, time_ms, body, hash) VALUES (?, ?, ?, ?, ?)";
+		"INSERT INTO chain (row, kind, time_ms, hash) VALUES (?, ?, ?, ?)";
 	uint8_t hash[SHA256_LEN];
 	bool exists;
 
 	ledger_chain_hash(tx->head, tx->row + 1, (uint8_t)kind, tx->now, body, hash);
 	const struct ledger_value values[] = { LEDGER_NUMBER(tx->row + 1), LEDGER_NUMBER(kind),
-		LEDGER_NUMBER(tx->now), LEDGER_BYTES(body), LEDGER_HASH(hash) };
+		LEDGER_NUMBER(tx->now), LEDGER_HASH(hash) };
 	TRY(insert(tx->l, sql, values, ARRAY_LEN(values), &exists));
 	if (exists)
 		return err_new(&ERR_STORE, "%s: row %llu of the chain is there twice", tx->l->path,
@@ -169,26 +169,35 @@ struct err *ledger_append(struct ledger_tx *tx, enum ledger_kind kind,
 	return append_chain(tx, kind, buf_bytes(body));
 }
 
-struct err *ledger_put_blob(
-	struct ledger_tx *tx, struct bytes data, uint8_t ret_digest[static SHA256_LEN])
+static struct ledger_value piece_id(uint64_t row, size_t n)
 {
-	static const char sql[] = "INSERT INTO blob (digest, data) VALUES (?, ?)";
-	bool exists;
-
-	sha256(data, ret_digest);
-	const struct ledger_value values[] = { LEDGER_HASH(ret_digest), LEDGER_BYTES(data) };
-	return insert(tx->l, sql, values, ARRAY_LEN(values), &exists);
+	if (n >= LEDGER_PIECES_MAX)
+		err_abort("piece %zu of a row", n);
+	return LEDGER_NUMBER(row * LEDGER_PIECES_MAX + n);
 }
 
-struct err *ledger_get_blob(
-	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_data)
+struct err *ledger_put_piece(
+	struct ledger_tx *tx, size_t n, struct bytes data, uint8_t ret_digest[static SHA256_LEN])
 {
-	static const char sql[] = "SELECT data FROM blob WHERE digest = ?";
-	const struct ledger_value value = LEDGER_HASH(digest);
+	static const char sql[] = "INSERT INTO piece (id, data) VALUES (?, ?)";
+	const struct ledger_value values[] = { piece_id(tx->row + 1, n), LEDGER_BYTES(data) };
+	bool exists;
+
+	TRY(insert(tx->l, sql, values, ARRAY_LEN(values), &exists));
+	if (exists)
+		return err_new(&ERR_STORE, "%s: a piece of a row that is not there", tx->l->path);
+	sha256(data, ret_digest);
+	return NULL;
+}
+
+struct err *ledger_get_piece(struct ledger *l, uint64_t row, size_t n, struct buf **ret_data)
+{
+	static const char sql[] = "SELECT data FROM piece WHERE id = ?";
+	const struct ledger_value id = piece_id(row, n);
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
 	bool found;
 
-	TRY(ledger_query(l, sql, &value, 1, &rows));
+	TRY(ledger_query(l, sql, &id, 1, &rows));
 	TRY(ledger_next(rows, &found));
 	*ret_data = NULL;
 	if (!found)
@@ -198,22 +207,22 @@ struct err *ledger_get_blob(
 	return NULL;
 }
 
-struct err *ledger_delete_blobs(
+struct err *ledger_remove_pieces(
 	struct ledger_tx *tx, const char *sql, const struct ledger_value *values, size_t n)
 {
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
-	bool row;
+	bool more;
 
 	TRY(ledger_query(tx->l, sql, values, n, &rows));
-	return ledger_next(rows, &row);
+	return ledger_next(rows, &more);
 }
 
-struct err *ledger_remove_blob(struct ledger_tx *tx, const uint8_t digest[static SHA256_LEN])
+struct err *ledger_remove_piece(struct ledger_tx *tx, uint64_t row, size_t n)
 {
-	static const char sql[] = "DELETE FROM blob WHERE digest = ?";
-	const struct ledger_value value = LEDGER_HASH(digest);
+	static const char sql[] = "DELETE FROM piece WHERE id = ?";
+	const struct ledger_value id = piece_id(row, n);
 
-	return ledger_delete_blobs(tx, sql, &value, 1);
+	return ledger_remove_pieces(tx, sql, &id, 1);
 }
 
 struct err *ledger_head(struct ledger *l, uint64_t *ret_row, uint8_t ret_hash[static SHA256_LEN],

@@ -4,12 +4,13 @@
 #include "daemon/ca/ledger_part.h"
 #include "proto/kind.h"
 
-/* "row" is the number in the chain. No table but blob ever loses or changes a row. */
+/* "row" is the number in the chain. No table but piece ever loses a row, none changes one. */
 static const char *const migrations[] = {
 	"CREATE TABLE chain (row INTEGER PRIMARY KEY, kind INTEGER NOT NULL, time_ms INTEGER NOT "
 	"NULL,"
-	" body BLOB NOT NULL, hash BLOB NOT NULL);"
-	"CREATE TABLE blob (digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);"
+	" hash BLOB NOT NULL);"
+	/* id: row * 16 + number of the piece: they lie beside each other, and need no index. */
+	"CREATE TABLE piece (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE issuer (row INTEGER PRIMARY KEY, key_id BLOB NOT NULL UNIQUE, certificate "
 	"BLOB NOT NULL,"
 	" parent BLOB NOT NULL);"
@@ -21,13 +22,12 @@ static const char *const migrations[] = {
 	"CREATE INDEX receipt_device ON receipt (device_id);"
 	"CREATE TABLE made (row INTEGER PRIMARY KEY, intent_hash BLOB NOT NULL, purpose INTEGER "
 	"NOT NULL,"
-	" device_id BLOB NOT NULL, key_hash BLOB NOT NULL UNIQUE, body BLOB NOT NULL, signature "
-	"BLOB NOT NULL,"
+	" device_id BLOB NOT NULL, key_hash BLOB NOT NULL, body BLOB NOT NULL, signature BLOB NOT "
+	"NULL,"
 	" device_copy BLOB NOT NULL, history_copy BLOB NOT NULL, escrow_copies BLOB NOT NULL,"
 	" audit_sequence INTEGER NOT NULL, audit_hash BLOB NOT NULL, UNIQUE (intent_hash, "
 	"purpose));"
 	"CREATE INDEX made_device ON made (device_id);"
-	"CREATE INDEX made_copy ON made (device_copy);"
 	"CREATE TABLE certificate (row INTEGER PRIMARY KEY, serial BLOB NOT NULL UNIQUE, "
 	"intent_hash BLOB NOT NULL,"
 	" purpose INTEGER NOT NULL, device_id BLOB NOT NULL, holder_id BLOB NOT NULL, issuer BLOB "

@@ -10,11 +10,11 @@
 #include "daemon/ca/ca.h"
 #include "daemon/ca/der.h"
 #include "daemon/ca/grant.h"
-#include "evidence/cert.h"
 
 struct order {
 	struct grant *grant;
 	struct ticket *ticket; /* server-made keys */
+	uint64_t made_row;     /* the same: where the log has its copies */
 	struct bytes spki;     /* lent */
 	uint8_t key_hash[SHA256_LEN];
 	struct entry_audit audit;
@@ -43,7 +43,21 @@ static struct err *take_device_key(const Ca__Certify *q, struct order *o)
 	return NULL;
 }
 
-/* The ticket must be the one of the log: its copies were committed before it was given. */
+/* Says what is wrong with a ticket that is not the log's. */
+static struct err *refuse_ticket(struct state *s, const Common__Signed *wire, const struct grant *g)
+{
+	AUTO(ticket) struct ticket *t = NULL;
+
+	TRY(err_wrap(
+		ticket_open(wire, BYTES(s->deployment->receipt_public, ED25519_PUBLIC_LEN), &t),
+		"ticket"));
+	if (memcmp(t->intent_hash, g->receipt->intent_hash, SHA256_LEN) != 0 ||
+		t->purpose != g->purpose->purpose)
+		return err_new(&ERR_EVIDENCE_BAD, "the ticket is for something else");
+	return err_new(&ERR_EVIDENCE_BAD, "the ticket is not the one of the log");
+}
+
+/* The ticket must be the log's to the last bit: its copies were committed before it was given. */
 static struct err *take_server_key(struct state *s, const Ca__Certify *q, struct order *o)
 {
 	AUTO(entry_made) struct entry_made *made = NULL;
@@ -52,17 +66,15 @@ static struct err *take_server_key(struct state *s, const Ca__Certify *q, struct
 	if (q->request.len || !q->ticket)
 		return err_new(&ERR_EVIDENCE_BAD,
 			"a key that was made here comes with its ticket and without a request");
-	TRY(err_wrap(ticket_open(q->ticket,
-			     BYTES(s->deployment->receipt_public, ED25519_PUBLIC_LEN), &o->ticket),
-		"ticket"));
-	if (memcmp(o->ticket->intent_hash, g->receipt->intent_hash, SHA256_LEN) != 0 ||
-		o->ticket->purpose != g->purpose->purpose)
-		return err_new(&ERR_EVIDENCE_BAD, "the ticket is for something else");
 	TRY(entry_made_get(s->ledger, g->receipt->intent_hash, g->purpose->purpose, &made));
-	if (!made || !bytes_eq(buf_bytes(made->body), pb_bytes(q->ticket->body)))
-		return err_new(&ERR_EVIDENCE_BAD, "the ticket is not the one of the log");
+	if (!made || !bytes_eq(buf_bytes(made->body), pb_bytes(q->ticket->body)) ||
+		!bytes_eq(buf_bytes(made->signature), pb_bytes(q->ticket->signature)))
+		return refuse_ticket(s, q->ticket, g);
 	if (profile_is_escrowed(g->profile) && !made->n_escrow)
 		return err_new(&ERR_EVIDENCE_BAD, "the key has no escrow copy");
+	TRY(err_as(
+		&ERR_STORE, ticket_decode(buf_bytes(made->body), &o->ticket), "ticket in the log"));
+	o->made_row = made->row;
 	o->spki = o->ticket->public_key;
 	sha256(o->spki, o->key_hash);
 	return NULL;
@@ -175,8 +187,8 @@ static struct err *record(struct state *s, const struct order *o, struct entry_c
 			       : err_new(&ERR_STORE,
 					 "the log refuses a certificate that it does not have");
 	}
-	if (o->ticket)
-		TRY(ledger_remove_blob(tx, o->ticket->device_copy));
+	if (o->made_row)
+		TRY(ledger_remove_piece(tx, o->made_row, PIECE_DEVICE_COPY));
 	TRY(ledger_commit(take(tx)));
 	return NULL;
 }
@@ -197,7 +209,6 @@ static struct err *certify(
 static struct err *answer(struct state *s, const struct entry_certificate *c, Ca__Certified **ret)
 {
 	AUTO_MEM char *serial = text_hex(BYTES(c->serial, ENTRY_SERIAL_LEN));
-	AUTO(x509) X509 *cert = NULL;
 	Ca__Certified m = CA__CERTIFIED__INIT;
 	AUTO(buf) struct buf *issuer = NULL;
 	AUTO(buf) struct buf *root = NULL;
@@ -206,12 +217,11 @@ static struct err *answer(struct state *s, const struct entry_certificate *c, Ca
 	TRY(entry_issuer_get(s->ledger, c->issuer, &issuer, &root));
 	if (!issuer)
 		return err_new(&ERR_STORE, "the issuer of a certificate is not in the log");
-	TRY(err_as(&ERR_CA_MISCONFIGURED, cert_parse(buf_bytes(c->der), &cert),
+	TRY(err_as(&ERR_CA_MISCONFIGURED,
+		der_validity(buf_bytes(c->der), &m.not_before_ms, &m.not_after_ms),
 		"the CA's certificate"));
 	m.certificate = pb_lend(buf_bytes(c->der));
 	m.serial = serial;
-	m.not_before_ms = cert_not_before_ms(cert);
-	m.not_after_ms = cert_not_after_ms(cert);
 	chain[0] = pb_lend(buf_bytes(issuer));
 	chain[1] = pb_lend(buf_bytes(root));
 	m.chain = chain;
@@ -223,9 +233,11 @@ static struct err *answer(struct state *s, const struct entry_certificate *c, Ca
 
 struct err *op_certify(struct state *s, const Ca__Certify *q, Ca__Certified **ret)
 {
+	AUTO(ledger_snapshot) struct ledger_snapshot *snapshot = NULL;
 	AUTO(order) struct order *o = NULL;
 	AUTO(entry_certificate) struct entry_certificate *c = NULL;
 
+	TRY(ledger_snapshot(s->ledger, &snapshot));
 	TRY(open_order(s, q, &o));
 	TRY(find_logged(s, o, &c));
 	if (!c)

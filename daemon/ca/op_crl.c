@@ -62,9 +62,10 @@ static struct err *build(
 	TRY(crl_build(s->issuer, key, crl->number, crl->this_update_ms, crl->next_update_ms,
 		entries, &der));
 	if (last->number)
-		TRY(ledger_remove_blob(tx, last->digest));
-	TRY(ledger_put_blob(tx, buf_bytes(der), crl->digest));
+		TRY(ledger_remove_piece(tx, last->row, 0));
+	TRY(ledger_put_piece(tx, 0, buf_bytes(der), crl->digest));
 	TRY(entry_crl_put(tx, crl, &exists));
+	crl->row = ledger_row(tx);
 	return exists ? err_new(&ERR_STORE, "the log has a CRL of this number already") : NULL;
 }
 
@@ -84,7 +85,7 @@ static struct err *write_file(struct state *s, const char *path, const struct en
 	AUTO(buf) struct buf *der = NULL;
 	AUTO(buf) struct buf *old = NULL;
 
-	TRY(ledger_get_blob(s->ledger, crl->digest, &der));
+	TRY(ledger_get_piece(s->ledger, crl->row, 0, &der));
 	if (!der)
 		return NULL; /* a newer one has taken its place meanwhile */
 	struct err *e = io_read_file(path, SIZE_MAX / 2, &old);

@@ -76,13 +76,11 @@ static struct err *check_sealed(struct state *s, const Ca__SignItem *q)
 	uint8_t digest[SHA256_LEN];
 
 	sha256(pb_bytes(q->payload), digest);
-	TRY(entry_made_by_copy(s->ledger, digest, &made));
+	TRY(entry_made_by_copy(s->ledger, q->device_id.data, digest, &made));
 	if (!made)
-		return err_new(&ERR_NO_SUCH, "this key was not sealed here");
-	if (memcmp(made->device_id, q->device_id.data, SHA256_LEN) != 0 ||
-		made->purpose != q->purpose)
-		return err_new(&ERR_EVIDENCE_BAD,
-			"this key was sealed to another device or for another purpose");
+		return err_new(&ERR_NO_SUCH, "this key was not sealed here to this device");
+	if (made->purpose != q->purpose)
+		return err_new(&ERR_EVIDENCE_BAD, "this key is for another purpose");
 	TRY(entry_certificate_get(s->ledger, made->intent_hash, made->purpose, &c));
 	if (!c || c->revoked)
 		return err_new(&ERR_WRONG_STATE,
@@ -190,7 +188,7 @@ static struct err *repeat(
 		return err_new(&ERR_WRONG_STATE, "this item's id was used for another item");
 	if (!is_filled_here(q->kind))
 		return answer(item, pb_bytes(q->payload), ret);
-	TRY(ledger_get_blob(s->ledger, item->payload, &filled));
+	TRY(ledger_get_piece(s->ledger, item->row, 0, &filled));
 	if (!filled)
 		return err_new(&ERR_STORE, "an item's payload is not in the log");
 	return answer(item, buf_bytes(filled), ret);
@@ -215,7 +213,7 @@ static struct err *sign_new(
 	hash_request(q, item->request);
 	TRY(sign(s, q, payload, ledger_now(tx), item));
 	if (filled)
-		TRY(ledger_put_blob(tx, payload, digest));
+		TRY(ledger_put_piece(tx, 0, payload, digest));
 	TRY(entry_item_put(tx, item, &exists));
 	if (exists)
 		return err_new(&ERR_WRONG_STATE, "this item's id or number was used before");

@@ -13,23 +13,26 @@
 #include "evidence/key.h"
 #include "evidence/seal.h"
 
-/* Sealed copies of one key. */
+/* Sealed copies of one key: the device's first, then that for history, if there is one, then the officers'. */
+#define COPIES_MAX (2 + ESCROW_MAX)
 struct copies {
-	struct buf *device;
-	struct buf *history;
-	size_t n_escrow;
-	struct buf *escrow[ESCROW_MAX];
+	size_t n;
+	bool has_history;
+	struct buf *v[COPIES_MAX];
 };
 
 static void copies_free(struct copies *c)
 {
-	buf_free(c->device);
-	buf_free(c->history);
-	for (size_t i = 0; i < c->n_escrow; i++)
-		buf_free(c->escrow[i]);
+	for (size_t i = 0; i < c->n; i++)
+		buf_free(c->v[i]);
 	free(c);
 }
 DEFINE_AUTO(copies, struct copies *, copies_free);
+
+static size_t first_escrow(const struct copies *c)
+{
+	return c->has_history ? 2 : 1;
+}
 
 static struct err *new_key(const char *type, EVP_PKEY **ret_key)
 {
@@ -61,24 +64,28 @@ static struct err *seal_all(
 	AUTO(secret) struct secret *content = NULL;
 	AUTO(x509) X509 *device = NULL;
 	struct seal_context context = { .purpose = g->purpose->purpose };
+	X509 *recipients[COPIES_MAX];
+	size_t n = 0;
 
 	memcpy(context.deployment, s->deployment->id, DEPLOYMENT_ID_LEN);
 	memcpy(context.intent_hash, g->receipt->intent_hash, SHA256_LEN);
 	TRY(cert_parse(g->receipt->sealing_certificate, &device));
-	TRY(seal_content(key, &context, &content));
-	TRY(err_wrap(seal_to(content, device, &c->device), "the device"));
+	recipients[n++] = device;
 	if (profile_is_escrowed(g->profile)) {
 		if (!s->settings->n_escrow)
 			return err_new(
 				&ERR_CA_MISCONFIGURED, "ca.conf names no escrow certificate");
-		if (s->settings->history)
-			TRY(err_as(&ERR_CA_MISCONFIGURED,
-				seal_to(content, s->settings->history, &c->history), "history"));
-		for (; c->n_escrow < s->settings->n_escrow; c->n_escrow++)
-			TRY(err_as(&ERR_CA_MISCONFIGURED,
-				seal_to(content, s->settings->escrow[c->n_escrow],
-					&c->escrow[c->n_escrow]),
-				"escrow"));
+		c->has_history = s->settings->history != NULL;
+		if (c->has_history)
+			recipients[n++] = s->settings->history;
+		for (size_t i = 0; i < s->settings->n_escrow; i++)
+			recipients[n++] = s->settings->escrow[i];
+	}
+	TRY(seal_content(key, &context, &content));
+	for (; c->n < n; c->n++) {
+		/* The device's certificate was tried with its statement: what fails here is ca.conf's. */
+		TRY(err_as(&ERR_CA_MISCONFIGURED, seal_to(content, recipients[c->n], &c->v[c->n]),
+			"sealing"));
 	}
 	*ret_copies = take(c);
 	return NULL;
@@ -86,13 +93,13 @@ static struct err *seal_all(
 
 static struct err *put_copies(struct ledger_tx *tx, const struct copies *c, struct entry_made *m)
 {
-	TRY(ledger_put_blob(tx, buf_bytes(c->device), m->device_copy));
-	m->has_history_copy = c->history != NULL;
-	if (c->history)
-		TRY(ledger_put_blob(tx, buf_bytes(c->history), m->history_copy));
-	for (; m->n_escrow < c->n_escrow; m->n_escrow++)
-		TRY(ledger_put_blob(
-			tx, buf_bytes(c->escrow[m->n_escrow]), m->escrow_copies[m->n_escrow]));
+	TRY(ledger_put_piece(tx, PIECE_DEVICE_COPY, buf_bytes(c->v[0]), m->device_copy));
+	m->has_history_copy = c->has_history;
+	if (c->has_history)
+		TRY(ledger_put_piece(tx, PIECE_HISTORY_COPY, buf_bytes(c->v[1]), m->history_copy));
+	for (size_t i = first_escrow(c); i < c->n; i++, m->n_escrow++)
+		TRY(ledger_put_piece(tx, PIECE_ESCROW_COPIES + m->n_escrow, buf_bytes(c->v[i]),
+			m->escrow_copies[m->n_escrow]));
 	return NULL;
 }
 
@@ -113,7 +120,7 @@ static struct err *sign_ticket(
 
 /* Commits a made key; when another process was faster, its key is the one and ours is forgotten. */
 static struct err *record(struct state *s, const struct grant *g, const struct entry_audit *audit,
-	EVP_PKEY *key, const struct copies *copies, struct entry_made **ret_made)
+	EVP_PKEY *key, const struct copies *copies, struct entry_made **ret_made, bool *ret_own)
 {
 	AUTO(entry_made) struct entry_made *m = xcalloc(1, sizeof(*m));
 	AUTO(buf) struct buf *spki = sig_spki(key);
@@ -130,6 +137,7 @@ static struct err *record(struct state *s, const struct grant *g, const struct e
 	TRY(put_copies(tx, copies, m));
 	TRY(sign_ticket(s, buf_bytes(spki), ledger_now(tx), m));
 	TRY(entry_made_put(tx, m, &exists));
+	*ret_own = !exists;
 	if (exists) {
 		ledger_rollback(take(tx));
 		TRY(entry_made_get(s->ledger, m->intent_hash, m->purpose, ret_made));
@@ -142,16 +150,29 @@ static struct err *record(struct state *s, const struct grant *g, const struct e
 	return NULL;
 }
 
+/* *ret_copies are those of *ret_made; NULL when another process made the key. */
 static struct err *make(struct state *s, const struct grant *g, const struct entry_audit *audit,
-	struct entry_made **ret_made)
+	struct entry_made **ret_made, struct copies **ret_copies)
 {
 	AUTO(pkey) EVP_PKEY *key = NULL;
 	AUTO(copies) struct copies *copies = NULL;
+	bool own = false;
 
 	TRY(grant_check(s, g));
 	TRY(new_key(g->profile->key_type, &key));
 	TRY(seal_all(s, g, key, &copies));
-	return record(s, g, audit, key, copies, ret_made);
+	TRY(record(s, g, audit, key, copies, ret_made, &own));
+	*ret_copies = own ? take(copies) : NULL;
+	return NULL;
+}
+
+static struct err *read_copy(struct state *s, uint64_t row, size_t piece, struct copies *c)
+{
+	TRY(ledger_get_piece(s->ledger, row, piece, &c->v[c->n]));
+	if (!c->v[c->n])
+		return err_new(&ERR_STORE, "a sealed copy is not in the log");
+	c->n++;
+	return NULL;
 }
 
 static struct err *read_copies(
@@ -159,50 +180,48 @@ static struct err *read_copies(
 {
 	AUTO(copies) struct copies *c = xcalloc(1, sizeof(*c));
 
-	TRY(ledger_get_blob(s->ledger, m->device_copy, &c->device));
-	if (!c->device)
+	TRY(ledger_get_piece(s->ledger, m->row, PIECE_DEVICE_COPY, &c->v[0]));
+	if (!c->v[0])
 		return err_new(&ERR_WRONG_STATE,
-			"the device's copy of this key was removed when its "
-			"certificate was issued or the device revoked");
-	if (m->has_history_copy)
-		TRY(ledger_get_blob(s->ledger, m->history_copy, &c->history));
-	for (; c->n_escrow < m->n_escrow; c->n_escrow++) {
-		TRY(ledger_get_blob(
-			s->ledger, m->escrow_copies[c->n_escrow], &c->escrow[c->n_escrow]));
-		if (!c->escrow[c->n_escrow])
-			return err_new(&ERR_STORE, "an escrow copy is not in the log");
-	}
+			"the device's copy of this key was removed when its certificate was issued "
+			"or the device revoked");
+	c->n = 1;
+	c->has_history = m->has_history_copy;
+	if (c->has_history)
+		TRY(read_copy(s, m->row, PIECE_HISTORY_COPY, c));
+	for (size_t i = 0; i < m->n_escrow; i++)
+		TRY(read_copy(s, m->row, PIECE_ESCROW_COPIES + i, c));
 	*ret_copies = take(c);
 	return NULL;
 }
 
-static struct err *answer(struct state *s, const struct entry_made *made, Ca__Made **ret)
+static struct err *answer(const struct entry_made *made, const struct copies *c, Ca__Made **ret)
 {
-	AUTO(copies) struct copies *c = NULL;
 	Ca__Made m = CA__MADE__INIT;
 	ProtobufCBinaryData escrow[ESCROW_MAX];
 
-	TRY(read_copies(s, made, &c));
 	PART_SIGNED(ticket, made->body, made->signature);
 	m.ticket = &ticket;
-	m.sealed_device = pb_lend(buf_bytes(c->device));
-	if (c->history)
-		m.sealed_history = pb_lend(buf_bytes(c->history));
-	for (size_t i = 0; i < c->n_escrow; i++)
-		escrow[i] = pb_lend(buf_bytes(c->escrow[i]));
+	m.sealed_device = pb_lend(buf_bytes(c->v[0]));
+	if (c->has_history)
+		m.sealed_history = pb_lend(buf_bytes(c->v[1]));
 	m.sealed_escrow = escrow;
-	m.n_sealed_escrow = c->n_escrow;
+	for (size_t i = first_escrow(c); i < c->n; i++)
+		escrow[m.n_sealed_escrow++] = pb_lend(buf_bytes(c->v[i]));
 	*ret = msg_dup(&m.base);
 	return NULL;
 }
 
 struct err *op_make(struct state *s, const Ca__Make *q, Ca__Made **ret)
 {
+	AUTO(ledger_snapshot) struct ledger_snapshot *snapshot = NULL;
 	AUTO(grant) struct grant *g = NULL;
 	AUTO(entry_made) struct entry_made *made = NULL;
+	AUTO(copies) struct copies *copies = NULL;
 	struct entry_audit audit;
 
 	TRY(part_audit(q->audit, &audit));
+	TRY(ledger_snapshot(s->ledger, &snapshot));
 	TRY(grant_open(s, q->receipt, q->purpose, &g));
 	if (g->purpose->origin != COMMON__ORIGIN__SERVER)
 		return err_new(&ERR_EVIDENCE_BAD, "the card signed for a key that the device made");
@@ -210,6 +229,8 @@ struct err *op_make(struct state *s, const Ca__Make *q, Ca__Made **ret)
 	if (made)
 		TRY(part_device_good(s, made->device_id));
 	else
-		TRY(make(s, g, &audit, &made));
-	return answer(s, made, ret);
+		TRY(make(s, g, &audit, &made, &copies));
+	if (!copies)
+		TRY(read_copies(s, made, &copies));
+	return answer(made, copies, ret);
 }

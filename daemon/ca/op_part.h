@@ -26,9 +26,9 @@ MUST_CHECK struct err *part_receipt(struct state *s, const Common__Signed *wire,
 /* op = issue: the enrollment's receipt, whose device may get more. NULL for op = enroll, which must have none. */
 MUST_CHECK struct err *part_predecessor(struct state *s, Common__Operation operation,
 	const Common__Signed *wire, struct receipt **ret_receipt);
-/* The card of a receipt must still be valid and not revoked. */
-MUST_CHECK struct err *part_recheck(
-	struct state *s, const struct entry_receipt *entry, int64_t now_ms);
+/* The card's certificates that a receipt names must still be valid and not revoked. */
+MUST_CHECK struct err *part_recheck(struct state *s, const struct receipt *receipt,
+	const struct entry_receipt *entry, int64_t now_ms);
 /* The logged evidence; the caller frees with msg_free. ERR_STORE. */
 MUST_CHECK struct err *part_evidence(
 	struct state *s, const struct entry_receipt *entry, Common__Evidence **ret_evidence);

@@ -129,7 +129,7 @@ static struct err *put(struct state *s, struct ledger_tx *tx, const struct trial
 	memcpy(entry->holder_id, t->holder_id, SHA256_LEN);
 	entry->body = encode_receipt(s, t, ledger_now(tx));
 	TRY(state_sign_receipt(s, SIG_RECEIPT, buf_bytes(entry->body), &entry->signature));
-	TRY(ledger_put_blob(tx, buf_bytes(packed), entry->evidence));
+	TRY(ledger_put_piece(tx, 0, buf_bytes(packed), entry->evidence));
 	return entry_receipt_put(tx, entry, ret_exists);
 }
 
@@ -162,6 +162,7 @@ static struct err *record(struct state *s, const struct trial *t, struct entry_r
 				  : err_new(&ERR_STORE,
 					    "the log refuses a receipt that it does not have");
 	}
+	entry->row = ledger_row(tx);
 	TRY(ledger_commit(take(tx)));
 	*ret_entry = take(entry);
 	return NULL;

@@ -457,11 +457,8 @@ static bool is_in_force(struct revocation *r, const struct verdict *verdict, int
 	return same;
 }
 
-bool revocation_stands(struct revocation *r, struct bytes der, int64_t now_ms)
+bool revocation_stands(struct revocation *r, const uint8_t hash[static SHA256_LEN], int64_t now_ms)
 {
-	uint8_t hash[SHA256_LEN];
-
-	sha256(der, hash);
 	for (size_t i = 0; i < r->settings->n_anchors; i++) {
 		const struct verdict *v =
 			verdicts_find(r->verdicts, hash, r->settings->anchors[i], now_ms);

@@ -24,9 +24,10 @@ DEFINE_AUTO(revocation, struct revocation *, revocation_free);
 MUST_CHECK struct err *revocation_path(struct revocation *r, const struct anchor *anchor,
 	X509 *cert, int64_t now_ms, struct path **ret_path);
 /*
- * Was revocation_path content with this certificate (its DER) lately, for one of the anchors, and is all that it was content
+ * Was revocation_path content with the certificate of that hash lately, for one of the anchors, and is all that it was content
  * with still in force: the same CRLs, read and fetched again where that is due (verdict.h)? False says nothing.
  */
-bool revocation_stands(struct revocation *r, struct bytes der, int64_t now_ms);
+bool revocation_stands(
+	struct revocation *r, const uint8_t cert_hash[static SHA256_LEN], int64_t now_ms);
 
 #endif

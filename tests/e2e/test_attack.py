@@ -379,7 +379,7 @@ def _():
 @tap.test("sign-item: a sealed key goes to the device it was sealed to, a revoked certificate to none")
 def _():
     refused("Bob's sealed key for Ada's device", "CA_SIGN_ITEM",
-            item(ada.device, ada.number + 1, SEALED_KEY, ENCRYPTION, made_for_bob[0]), "evidence-invalid")
+            item(ada.device, ada.number + 1, SEALED_KEY, ENCRYPTION, made_for_bob[0]), "no-such-thing")
     ask("CA_REVOKE", pb((1, bob.papers[SIGNING]["serial"]), (2, 1), (3, audit_head())))
     refused("a revoked certificate", "CA_SIGN_ITEM",
             item(bob.device, bob.number + 1, CERTIFICATE, SIGNING, bob.papers[SIGNING]["certificate"]), "wrong-state")

@@ -274,6 +274,22 @@ static void a_receipt_of_ones_own(void **state)
 	assert_err(world_make(r, ENCRYPTION), &ERR_SIGNATURE_BAD);
 }
 
+/* Any byte of it: the signature is what is said to be wrong, also where it can no longer be read. */
+static void an_altered_receipt(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO_MSG Ca__Certified *c = NULL;
+	ProtobufCBinaryData *body = &r->verified->receipt->body;
+
+	for (size_t i = 0; i < body->len; i += 3) {
+		body->data[i] ^= 1;
+		assert_err(world_certify(r, AUTHENTICATION, &c), &ERR_SIGNATURE_BAD);
+		body->data[i] ^= 1;
+	}
+	assert_ok(world_certify(r, AUTHENTICATION, &c));
+}
+
 /* A receipt from before the log was put back to an older copy. */
 static void a_receipt_that_the_log_lost(void **state)
 {
@@ -359,7 +375,7 @@ static void a_made_key_is_made_once(void **state)
 	AUTO_MSG Ca__Made *first = NULL;
 	AUTO_MSG Ca__Certified *c = NULL;
 	AUTO(buf) struct buf *copy = NULL;
-	uint8_t digest[SHA256_LEN];
+	AUTO(entry_made) struct entry_made *made = NULL;
 
 	assert_ok(world_make(r, ENCRYPTION));
 	first = take(r->made);
@@ -369,11 +385,10 @@ static void a_made_key_is_made_once(void **state)
 	assert_ok(world_certify(r, ENCRYPTION, &c));
 	/* Now derivd has it, and the device's copy is gone from here; the officers' copy stays. */
 	assert_err(world_make(r, ENCRYPTION), &ERR_WRONG_STATE);
-	sha256(pb_bytes(first->sealed_device), digest);
-	assert_ok(ledger_get_blob(w->s->ledger, digest, &copy));
+	assert_ok(entry_made_get(w->s->ledger, r->verified->intent_hash.data, ENCRYPTION, &made));
+	assert_ok(ledger_get_piece(w->s->ledger, made->row, PIECE_DEVICE_COPY, &copy));
 	assert_null(copy);
-	sha256(pb_bytes(first->sealed_escrow[0]), digest);
-	assert_ok(ledger_get_blob(w->s->ledger, digest, &copy));
+	assert_ok(ledger_get_piece(w->s->ledger, made->row, PIECE_ESCROW_COPIES, &copy));
 	assert_non_null(copy);
 }
 
@@ -582,6 +597,7 @@ int main(void)
 		cmocka_unit_test(two_intents_for_one_request),
 		cmocka_unit_test(a_clock_behind_the_log),
 		cmocka_unit_test(a_receipt_of_ones_own),
+		cmocka_unit_test(an_altered_receipt),
 		cmocka_unit_test(a_receipt_that_the_log_lost),
 		cmocka_unit_test(a_swapped_request),
 		cmocka_unit_test(a_purpose_that_was_not_signed_for),

@@ -206,8 +206,7 @@ static void items_for_another_device(void **state)
 	world_enroll(r);
 	assert_err(item(w, second, 1, 1, CA__ITEM_KIND__CERTIFICATE, AUTHENTICATION, cert),
 		&ERR_EVIDENCE_BAD);
-	assert_err(item(w, second, 1, 1, CA__ITEM_KIND__SEALED_KEY, ENCRYPTION, key),
-		&ERR_EVIDENCE_BAD);
+	assert_err(item(w, second, 1, 1, CA__ITEM_KIND__SEALED_KEY, ENCRYPTION, key), &ERR_NO_SUCH);
 	assert_err(item(w, unknown, 1, 1, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),
 		&ERR_DEVICE_UNKNOWN);
 	assert_err(item(w, bobs, 1, 1, CA__ITEM_KIND__CERTIFICATE, ENCRYPTION, encryption),
@@ -298,7 +297,7 @@ static void a_revoked_device(void **state)
 	AUTO_MSG Ca__Certified *c = NULL;
 	AUTO(buf) struct buf *copy = NULL;
 	struct bytes cert = pb_bytes(i->authentication->certificate);
-	uint8_t digest[SHA256_LEN];
+	AUTO(entry_made) struct entry_made *made = NULL;
 
 	assert_ok(item(w, w->device, 9, 1, CA__ITEM_KIND__CERTIFICATE, AUTHENTICATION, cert));
 	world_enroll(waiting);
@@ -316,9 +315,10 @@ static void a_revoked_device(void **state)
 	msg_free(take(c));
 	assert_err(world_certify(waiting, AUTHENTICATION, &c), &ERR_DEVICE_REVOKED);
 	assert_err(world_certify(waiting, ENCRYPTION, &c), &ERR_DEVICE_REVOKED);
-	sha256(pb_bytes(waiting->made->sealed_device), digest);
 	assert_err(world_make(waiting, ENCRYPTION), &ERR_DEVICE_REVOKED);
-	assert_ok(ledger_get_blob(w->s->ledger, digest, &copy));
+	assert_ok(entry_made_get(
+		w->s->ledger, waiting->verified->intent_hash.data, ENCRYPTION, &made));
+	assert_ok(ledger_get_piece(w->s->ledger, made->row, PIECE_DEVICE_COPY, &copy));
 	assert_null(copy);
 	/* Neither new items nor old ones, but the notice of removal. */
 	assert_err(item(w, w->device, 1, 2, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),

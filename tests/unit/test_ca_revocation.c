@@ -255,26 +255,34 @@ static void the_courier_comes_back(void **state)
 	assert_err(assess(ww), &ERR_CERT_REVOKED);
 }
 
+static bool good_stands(struct web_world *ww, struct bytes der, int64_t now_ms)
+{
+	uint8_t hash[SHA256_LEN];
+
+	sha256(der, hash);
+	return revocation_stands(ww->w->s->revocation, hash, now_ms);
+}
+
 /* What was found good stands for the same process, CRLs and certificate, for ten minutes, and nowhere else. */
 static void a_good_card_stands_for_a_while(void **state)
 {
 	AUTO(web_world) struct web_world *ww = web_world_new();
 	struct bytes der = buf_bytes(ww->card->der), other = buf_bytes(ww->w->card->der);
 
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(good_stands(ww, der, world_now_ms));
 	assert_ok(assess(ww));
 	stamp(ww, world_now_ms);
 	assert_ok(assess(ww));
-	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms));
-	assert_false(revocation_stands(ww->w->s->revocation, other, world_now_ms));
-	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms + VERDICT_MS - 1));
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms + VERDICT_MS));
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_true(good_stands(ww, der, world_now_ms));
+	assert_false(good_stands(ww, other, world_now_ms));
+	assert_true(good_stands(ww, der, world_now_ms + VERDICT_MS - 1));
+	assert_false(good_stands(ww, der, world_now_ms + VERDICT_MS));
+	assert_false(good_stands(ww, der, world_now_ms));
 	assert_ok(assess(ww));
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms - 1));
+	assert_false(good_stands(ww, der, world_now_ms - 1));
 	assert_ok(assess(ww));
 	forget(ww);
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(good_stands(ww, der, world_now_ms));
 }
 
 static void a_good_card_falls_with_its_crl(void **state)
@@ -290,13 +298,13 @@ static void a_good_card_falls_with_its_crl(void **state)
 	stamp(ww, world_now_ms);
 	assert_ok(assess(ww));
 	world_write(ww->w, "root.crl", buf_bytes(crl));
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(good_stands(ww, der, world_now_ms));
 	assert_ok(assess(ww));
-	assert_true(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_true(good_stands(ww, der, world_now_ms));
 	/* Due to be fetched again: what comes counts. */
 	stamp(ww, world_now_ms - 5 * 3600 * 1000);
 	publish_good(ww, ww->card->cert);
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(good_stands(ww, der, world_now_ms));
 	/* Nothing at hand is nothing known. */
 	publish_good(ww, NULL);
 	stamp(ww, world_now_ms - 5 * 3600 * 1000);
@@ -305,7 +313,7 @@ static void a_good_card_falls_with_its_crl(void **state)
 	assert_ok(assess(ww));
 	assert_int_equal(remove(www), 0);
 	assert_int_equal(remove(cache), 0);
-	assert_false(revocation_stands(ww->w->s->revocation, der, world_now_ms));
+	assert_false(good_stands(ww, der, world_now_ms));
 }
 
 int main(void)
