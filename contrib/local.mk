@@ -35,6 +35,6 @@ VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-k
 # Not those that look at what valgrind itself changes: descriptors, limits, how a child ends.
 VALGRIND_TESTS = $(filter-out %/test_proc %/test_worker,$(UNIT_TESTS))
 check-valgrind: $(check_PROGRAMS) $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(VALGRIND_TESTS)' LOG_COMPILER='$(VALGRIND)'
+	UNIT_UNDER='$(VALGRIND)' $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(VALGRIND_TESTS)'
 
 .PHONY: lint check-layers format check-asan check-valgrind

@@ -1,5 +1,5 @@
 # tests/unit: one program a module, cmocka, output in TAP. Each block belongs to the room that it tests.
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/unit.h tests/unit/run
 UNIT_LIBS = $(CMOCKA_LIBS)
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 

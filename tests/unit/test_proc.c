@@ -289,10 +289,8 @@ static void become_member_of_many(void)
 
 static void a_peer_in_many_groups(void **state)
 {
-	if (geteuid() != 0) {
-		print_message("# only root can join groups\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		unit_skip("only root can join groups");
 	assert_int_equal(run_in_child(become_member_of_many), 0);
 }
 

@@ -46,4 +46,11 @@
 		err_free(err_);                                                                    \
 	} while (0)
 
+/* Ends a test that cannot run here, and says why. */
+#define unit_skip(reason)                                                                          \
+	do {                                                                                       \
+		print_message("# %s\n", (reason));                                                 \
+		skip();                                                                            \
+	} while (0)
+
 #endif
