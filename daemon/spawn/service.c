@@ -25,8 +25,9 @@ const struct service SERVICE_TABLE[SERVICES] = {
 		.sockets = { { .name = "card", .file = "card.sock", .mode = 0660 } },
 		.n_sockets = 1,
 		.accept = true,
-		.connections_max = 32,
-		.connections_per_uid_max = 8,
+		/* A session takes two, and a watcher notices within a second that it is alone. */
+		.connections_max = 64,
+		.connections_per_uid_max = 32,
 	},
 	{
 		.program = "derivd-ca",
