@@ -2,6 +2,7 @@
 #include "daemon/gateway/hub.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -19,6 +20,9 @@
 #define HOUSEKEEPING_SLACK_US (1000 * 1000)
 /* Lines in the journal that sum up: one in so many rounds of housekeeping. */
 #define TALLY_ROUNDS 12
+
+/* Fewer devices are not worth the trouble. */
+#define CROWD 500
 
 /* --- derivd --- */
 
@@ -129,11 +133,23 @@ static void say_tally(struct hub *h)
 	*t = (struct tally){ 0 };
 }
 
+/* What a crowd needed, malloc keeps in pieces when it has gone. */
+static void give_back_memory(struct hub *h)
+{
+	if (h->devices > h->most_devices)
+		h->most_devices = h->devices;
+	if (h->most_devices < CROWD || h->devices > h->most_devices / 2)
+		return;
+	malloc_trim(0);
+	h->most_devices = h->devices;
+}
+
 static int on_housekeeping(sd_event_source *source, UNUSED uint64_t usec, void *userdata)
 {
 	struct hub *h = userdata;
 
 	say_status(h);
+	give_back_memory(h);
 	if (++h->rounds % TALLY_ROUNDS == 0)
 		say_tally(h);
 	if (sd_event_source_set_time_relative(source, HOUSEKEEPING_US) < 0 ||
@@ -161,7 +177,8 @@ struct err *hub_new(sd_event *event, struct settings *take_settings, SSL_CTX *ta
 	TRY(due_new(event, &due_ops, h, &h->due));
 	set_waits(h->due, h->settings);
 	h->roster = roster_new(h->due, h->settings);
-	h->env = (struct stream_env){ .event = event, .due = h->due, .ops = &CONN_STREAM_OPS };
+	TRY(poller_new(event, &h->poller));
+	h->env = (struct stream_env){ .poller = h->poller, .due = h->due, .ops = &CONN_STREAM_OPS };
 	int r = sd_event_add_time_relative(event, &h->housekeeping, CLOCK_BOOTTIME, 0,
 		HOUSEKEEPING_SLACK_US, on_housekeeping, h);
 	if (r < 0)
@@ -179,6 +196,7 @@ void hub_free(struct hub *h)
 		conn_free_all(h);
 	uplink_free(h->uplink);
 	roster_free(h->roster);
+	poller_free(h->poller);
 	due_free(h->due);
 	sd_event_source_disable_unref(h->housekeeping);
 	sd_event_unref(h->event);

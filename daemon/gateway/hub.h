@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "daemon/gateway/due.h"
+#include "daemon/gateway/poller.h"
 #include "daemon/gateway/roster.h"
 #include "daemon/gateway/settings.h"
 #include "daemon/gateway/stream.h"
@@ -31,6 +32,7 @@ struct hub {
 	struct settings *settings;
 	SSL_CTX *tls;
 	struct due *due;
+	struct poller *poller;
 	struct roster *roster;
 	struct stream_env env;
 	struct uplink *uplink;
@@ -42,6 +44,7 @@ struct hub {
 	struct conn_queue paused; /* and in this one while it is not read for derivd's sake */
 	bool syncing;             /* Synced is owed once nobody is unannounced */
 	size_t devices;           /* connected, handshake done */
+	size_t most_devices;      /* since memory was last given back */
 	struct tally tally;
 	sd_event_source *housekeeping;
 	unsigned int rounds;

@@ -5,7 +5,8 @@ daemon_gateway_libgateway_a_SOURCES = \
 	daemon/gateway/tls.h daemon/gateway/tls.c \
 	daemon/gateway/init.h daemon/gateway/init.c \
 	daemon/gateway/due.h daemon/gateway/due.c \
-	daemon/gateway/stream.h daemon/gateway/stream.c \
+	daemon/gateway/poller.h daemon/gateway/poller.c \
+	daemon/gateway/stream.h daemon/gateway/stream_part.h daemon/gateway/stream.c daemon/gateway/stream_io.c \
 	daemon/gateway/roster.h daemon/gateway/roster.c \
 	daemon/gateway/uplink.h daemon/gateway/uplink.c \
 	daemon/gateway/conn.h daemon/gateway/conn.c \

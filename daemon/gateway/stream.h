@@ -9,6 +9,7 @@
 
 #include "base/def.h"
 #include "daemon/gateway/due.h"
+#include "daemon/gateway/poller.h"
 #include "proto/sig.h"
 
 /* Bytes that wait for one device: two of the largest messages. From STREAM_OUT_FULL on the device is not read. */
@@ -55,7 +56,7 @@ struct stream_ops {
 
 /* What all streams share; outlives them. */
 struct stream_env {
-	sd_event *event;
+	struct poller *poller;
 	struct due *due;
 	const struct stream_ops *ops;
 	size_t all_bytes; /* held now, of STREAM_ALL_MAX */

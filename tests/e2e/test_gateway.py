@@ -464,16 +464,14 @@ def _():
         before = phone.s.getpeercert(binary_form=True)
         g.configure("max-connections = many\n")
         g.child.send_signal(signal.SIGHUP)
-        while "READY=1" not in g.notify.recv(4096).decode():
-            pass
+        g.wait_ready()
         tap.check(g.device().s.getpeercert(binary_form=True) == before, "another certificate")
         g.configure("")
         os.unlink(f"{g.etc}/gateway.key")
         os.unlink(f"{g.etc}/gateway.pem")
         g.command("init", g.etc)
         g.child.send_signal(signal.SIGHUP)
-        while "READY=1" not in g.notify.recv(4096).decode():
-            pass
+        g.wait_ready()
         tap.check(g.device().s.getpeercert(binary_form=True) != before, "the old certificate")
         core.relay(connection, "DEVICE_HINT", pb((1, 1)))
         phone.expect("DEVICE_HINT")
@@ -511,6 +509,12 @@ def _():
         few = private(g, core, phones, 25)
         many = private(g, core, phones, 175)
         each = (many - few) / 150
+        began = time.monotonic()
+        for phone in phones:
+            phone.close()
+        for _ in phones:
+            core.expect("GATEWAY_DOWN")
+        tap.check(time.monotonic() - began < 5, "it takes long until all have left")
         tap.note(f"25 devices {few} KiB, 175 devices {many} KiB: {each:.1f} KiB each")
         if "libasan" in open(f"/proc/{g.child.pid}/maps").read():
             tap.skip("address sanitizer keeps freed memory")

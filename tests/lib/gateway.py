@@ -13,6 +13,7 @@ import ctypes
 import fcntl
 import hashlib
 import os
+import queue
 import re
 import select
 import shutil
@@ -22,6 +23,7 @@ import ssl
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 from pki import openssl
@@ -342,7 +344,6 @@ class Gateway:
         if os.path.exists(path):
             os.unlink(path)
         notify.bind(path)
-        notify.settimeout(WAIT)
         env = dict(os.environ, CONFIGURATION_DIRECTORY=self.etc, RUNTIME_DIRECTORY=self.run,
                    LISTEN_FDS="1", LISTEN_FDNAMES="device", NOTIFY_SOCKET=path, DERIVD_DEBUG="1")
         listener = self.listener.fileno()
@@ -355,9 +356,23 @@ class Gateway:
             self.child = subprocess.Popen(
                 ["sh", "-c", 'export LISTEN_PID=$$; exec "$0"', self.program], env=env,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=(3,), preexec_fn=before)
-        while "READY=1" not in notify.recv(4096).decode():
-            pass
-        self.notify = notify
+        self.readies = queue.Queue()
+        threading.Thread(target=self._listen, args=(notify, self.readies), daemon=True).start()
+        self.wait_ready()
+
+    @staticmethod
+    def _listen(notify, readies):
+        """Reads all that is notified: who does not, stops the gateway, as it waits for its reader."""
+        while True:
+            try:
+                if "READY=1" in notify.recv(4096).decode():
+                    readies.put(True)
+            except OSError:
+                return
+
+    def wait_ready(self):
+        """After a start or a reload."""
+        self.readies.get(timeout=WAIT)
 
     def kill(self):
         self.child.kill()
