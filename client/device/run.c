@@ -85,6 +85,8 @@ struct err *run_until(const struct home *h, struct say *say, const struct run_op
 		if (retry_ms > options->retry_most_ms)
 			retry_ms = options->retry_most_ms;
 		uint64_t wait_ms = jitter(retry_ms);
+		if (clock_boot_ms() + (int64_t)wait_ms >= options->talk.until_boot_ms)
+			return take(e);
 		say_away(say, e, wait_ms);
 		sleep_ms(wait_ms);
 		retry_ms *= 2;

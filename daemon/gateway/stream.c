@@ -27,7 +27,7 @@ void stream_set_interest(struct stream *s)
 	bool reads = s->state == STREAM_DRAINING || (s->state <= STREAM_OPEN && !s->paused &&
 							    !due_is_set(&s->in_due, DUE_THROTTLE) &&
 							    stream_waiting(s) < STREAM_OUT_FULL);
-	bool writes = s->want_write || s->overflow || s->state == STREAM_FLUSHING ||
+	bool writes = (s->want_write && !s->paused) || s->state == STREAM_FLUSHING ||
 		      stream_waiting(s) > 0;
 	uint32_t events = (reads ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0);
 
@@ -168,7 +168,7 @@ static void on_ready(struct poller_entry *entry, uint32_t events)
 	else if (s->state == STREAM_OPEN && (events & ~(uint32_t)EPOLLOUT || s->want_write))
 		stream_read(s);
 	if (s->overflow && s->state == STREAM_OPEN)
-		stream_close(s, "the device takes too little of what waits for it", STREAM_SLOW);
+		stream_close(s, STREAM_TOO_LITTLE, STREAM_SLOW);
 	if (s->state == STREAM_OPEN || s->state == STREAM_FLUSHING)
 		stream_flush(s);
 	end_output(s);
@@ -217,6 +217,11 @@ void stream_expired(struct due_entry *entry, enum due_kind kind)
 		return;
 	}
 	struct stream *s = stream_of_entry(entry);
+	/* Who is busy taking what was sent is there; DUE_STALL watches that. */
+	if ((kind == DUE_PING || kind == DUE_PONG) && stream_waiting(s) > 0) {
+		due_set(s->env->due, entry, kind);
+		return;
+	}
 	switch (kind) {
 	case DUE_LINGER:
 		gone(s);

@@ -7,6 +7,7 @@
 
 #define WRITE_AT_ONCE (64 * 1024)
 #define LENGTH_LEN 4
+#define COMPACT_AT (256 * 1024)
 
 uint8_t stream_scratch[SSL3_RT_MAX_PLAIN_LENGTH];
 
@@ -34,12 +35,25 @@ void stream_drop_out(struct stream *s)
 }
 
 /* --- output --- */
-/* --- output --- */
+
+/* Lets go of what has been sent: a device that never catches up must not make its queue grow. */
+static void compact(struct stream *s)
+{
+	if (!s->out || s->out_sent < COMPACT_AT)
+		return;
+	struct buf *rest = buf_new();
+	buf_add(rest, buf_data(s->out) + s->out_sent, stream_waiting(s));
+	s->env->all_bytes -= s->out_sent;
+	buf_free(s->out);
+	s->out = rest;
+	s->out_sent = 0;
+}
 
 void stream_send(struct stream *s, uint16_t number, uint32_t serial, struct bytes body)
 {
 	if (s->state != STREAM_OPEN && s->state != STREAM_FLUSHING)
 		return;
+	compact(s);
 	size_t more = LENGTH_LEN + FRAME_HEADER_LEN + body.len;
 	if (stream_waiting(s) + more > STREAM_OUT_MAX ||
 		s->env->all_bytes + more > STREAM_ALL_MAX) {
@@ -52,7 +66,11 @@ void stream_send(struct stream *s, uint16_t number, uint32_t serial, struct byte
 		frame_pack_stream(s->out, number, serial, body);
 		s->env->all_bytes += more;
 	}
-	if (!s->in_io)
+	if (s->in_io)
+		return;
+	if (s->overflow)
+		stream_close(s, STREAM_TOO_LITTLE, STREAM_SLOW);
+	else
 		stream_set_interest(s);
 }
 
@@ -87,7 +105,6 @@ void stream_flush(struct stream *s)
 		stream_drop_out(s);
 }
 
-/* --- input --- */
 /* --- input --- */
 
 /* Charges what was read since the last call; false when the device has to wait. */
@@ -193,6 +210,7 @@ static bool read_once(struct stream *s)
 	ERR_clear_error();
 	int n = SSL_read(s->ssl, stream_scratch, sizeof(stream_scratch));
 	if (n > 0) {
+		s->want_write = false;
 		struct err *e = feed(s, BYTES(stream_scratch, n));
 		if (e)
 			refuse(s, e);

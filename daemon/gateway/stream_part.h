@@ -39,6 +39,8 @@ struct stream {
 /* Records that one device may have handled before others get their turn. */
 #define STREAM_TURN 8
 
+#define STREAM_TOO_LITTLE "the device takes too little of what waits for it"
+
 /* A TLS record holds at most 16 KiB. Used by one stream at a time. */
 extern uint8_t stream_scratch[SSL3_RT_MAX_PLAIN_LENGTH];
 
