@@ -346,6 +346,22 @@ def _():
         tap.contains(g.read_log(), "derivd's message to a device")
 
 
+@tap.test("a device that takes long messages slowly is not taken for gone, though it cannot answer")
+def _():
+    with Gateway('ping-after = "1s"\npong-time = "1s"\nstall-time = "3s"\n') as g:
+        core = g.core()
+        phone = Device(g.port, context(g.key()), receive_buffer=4096)
+        phone.hello()
+        connection = core.greet()
+        phone.expect("DEVICE_WELCOME")
+        for _ in range(2):
+            core.relay(connection, "DEVICE_ITEMS", bytes(1048576))
+        for _ in range(10):
+            time.sleep(0.4)
+            phone.s.recv(16384)
+        tap.check(core.quiet(0), "it was hung up on")
+
+
 @tap.test("a device that takes nothing is dropped at the cap, others do not notice")
 def _():
     with Gateway() as g:

@@ -241,8 +241,13 @@ def context(key=None, alpn=ALPN, newest=ssl.TLSVersion.TLSv1_3, oldest=ssl.TLSVe
 
 
 class Device:
-    def __init__(self, port, ctx, source="127.0.0.1"):
-        raw = socket.create_connection(("127.0.0.1", port), timeout=WAIT, source_address=(source, 0))
+    def __init__(self, port, ctx, source="127.0.0.1", receive_buffer=None):
+        raw = socket.socket()
+        raw.settimeout(WAIT)
+        if receive_buffer:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        raw.bind((source, 0))
+        raw.connect(("127.0.0.1", port))
         self.s = ctx.wrap_socket(raw)
         self.s.settimeout(WAIT)
         self.got = b""
