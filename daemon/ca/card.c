@@ -10,6 +10,14 @@
 #include "proto/kind.h"
 #include "proto/msg.h"
 
+static struct card *card_new(void)
+{
+	struct card *c = xcalloc(1, sizeof(*c));
+
+	c->basis = basis_new();
+	return c;
+}
+
 void card_free(struct card *c)
 {
 	if (!c)
@@ -17,6 +25,7 @@ void card_free(struct card *c)
 	for (size_t i = 0; i < c->n; i++)
 		X509_free(c->certs[i]);
 	facts_free(c->facts);
+	basis_free(c->basis);
 	free(c);
 }
 
@@ -45,14 +54,15 @@ static bool says_more(const struct err *a, const struct err *b)
 }
 
 /* The first anchor with a valid path, else the most telling error. */
-static struct err *find_path(struct state *s, X509 *cert, int64_t now_ms,
+static struct err *find_path(struct state *s, X509 *cert, int64_t now_ms, struct basis *basis,
 	const struct anchor **ret_anchor, struct path **ret_path)
 {
 	AUTO(err) struct err *best = NULL;
 
 	for (size_t i = 0; i < s->settings->n_anchors; i++) {
 		const struct anchor *anchor = s->settings->anchors[i];
-		struct err *e = revocation_path(s->revocation, anchor, cert, now_ms, ret_path);
+		struct err *e =
+			revocation_path(s->revocation, anchor, cert, now_ms, basis, ret_path);
 		if (!e) {
 			*ret_anchor = anchor;
 			return NULL;
@@ -101,7 +111,7 @@ static struct err *judge_signer(struct state *s, struct bytes der, int64_t now_m
 
 	TRY(cert_parse(der, &cert));
 	TRY(eligible_at_all(cert));
-	TRY(find_path(s, cert, now_ms, &c->anchor, &path));
+	TRY(find_path(s, cert, now_ms, c->basis, &c->anchor, &path));
 	TRY(eligible_path(s, path));
 	TRY(eligible_to_sign(c->anchor, cert));
 	c->facts = facts_new();
@@ -142,7 +152,7 @@ static struct err *judge_other(
 		return err_new(
 			&ERR_EVIDENCE_BAD, "another certificate of the card has another subject");
 	TRY(eligible_at_all(cert));
-	TRY(revocation_path(s->revocation, c->anchor, cert, now_ms, ret_path));
+	TRY(revocation_path(s->revocation, c->anchor, cert, now_ms, c->basis, ret_path));
 	if (sk_X509_num(path_certs(*ret_path)) < 2 ||
 		!has_same_issuer_key(sk_X509_value(path_certs(*ret_path), 1), c->certs[0]))
 		return err_new(
@@ -257,7 +267,7 @@ static struct err *choose_signer(struct state *s, const ProtobufCBinaryData *der
 	struct told t = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
-		AUTO(card) struct card *c = xcalloc(1, sizeof(*c));
+		AUTO(card) struct card *c = card_new();
 		struct err *e = judge_signer(s, pb_bytes(ders[i]), now_ms, c);
 		if (!e)
 			e = eligible_serial(c->certs[0], serial);
@@ -304,7 +314,7 @@ struct err *card_choose(struct state *s, const ProtobufCBinaryData *ders, size_t
 struct err *card_judge(struct state *s, const ProtobufCBinaryData *ders, size_t n, int64_t now_ms,
 	struct card **ret_card)
 {
-	AUTO(card) struct card *c = xcalloc(1, sizeof(*c));
+	AUTO(card) struct card *c = card_new();
 	bool added;
 
 	if (n == 0 || n > CARD_CERTS_MAX)
@@ -326,5 +336,5 @@ struct err *card_recheck(struct state *s, struct bytes der, int64_t now_ms)
 	const struct anchor *anchor;
 
 	TRY(cert_parse(der, &cert));
-	return find_path(s, cert, now_ms, &anchor, &path);
+	return find_path(s, cert, now_ms, NULL, &anchor, &path);
 }

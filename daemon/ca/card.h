@@ -2,6 +2,7 @@
 #ifndef DERIVD_DAEMON_CA_CARD_H
 #define DERIVD_DAEMON_CA_CARD_H
 
+#include "daemon/ca/basis.h"
 #include "daemon/ca/eligible.h"
 #include "proto/common.pb-c.h"
 
@@ -12,6 +13,7 @@ struct card {
 	X509 *certs[CARD_CERTS_MAX];
 	uint8_t hashes[CARD_CERTS_MAX][SHA256_LEN];
 	struct facts *facts;
+	struct basis *basis; /* what the judgement rests on */
 	size_t n_proofs;
 	uint8_t proofs[PROOFS_MAX][SHA256_LEN];
 };

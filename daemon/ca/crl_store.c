@@ -10,7 +10,6 @@
 #include "base/io.h"
 #include "base/proc.h"
 #include "base/text.h"
-#include "proto/sig.h"
 
 #define CRLS_MAX 256
 
@@ -19,7 +18,8 @@ struct held {
 	struct timespec changed;
 	off_t size;
 	ino_t inode;
-	X509_CRL *crl;
+	uint8_t digest[SHA256_LEN];
+	X509_CRL *crl; /* NULL until it is needed, or when it is no CRL */
 };
 
 struct crl_store {
@@ -95,35 +95,67 @@ static struct held *find(struct crl_store *s, const char *path)
 	return &s->v[0];
 }
 
-static struct err *read_again(struct held *h, const char *path, const struct stat *st)
+static struct err *read_file(
+	struct held *h, const char *path, const struct stat *st, struct buf **ret_data)
 {
-	AUTO(buf) struct buf *data = NULL;
-	AUTO(crl) X509_CRL *crl = NULL;
-
 	drop(h);
-	TRY(io_read_file(path, CRL_MAX, &data));
-	TRY(err_wrap(crl_parse(buf_bytes(data), &crl), "%s", path));
+	TRY(io_read_file(path, CRL_MAX, ret_data));
 	h->path = xstrdup(path);
 	h->changed = st->st_mtim;
 	h->size = st->st_size;
 	h->inode = st->st_ino;
-	h->crl = take(crl);
+	sha256(buf_bytes(*ret_data), h->digest);
 	return NULL;
+}
+
+static int64_t age_ms(const struct stat *st, int64_t now_ms)
+{
+	return now_ms - ((int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000);
 }
 
 struct err *crl_store_file(struct crl_store *s, const char *path, int64_t now_ms,
 	X509_CRL **ret_crl, int64_t *ret_age_ms)
 {
+	AUTO(buf) struct buf *data = NULL;
 	struct stat st;
 
 	if (stat(path, &st) != 0)
 		return err_new(&ERR_NOTFOUND, "%s is not there", path);
 	struct held *h = find(s, path);
-	if (!h->crl || !is_same(h, &st))
-		TRY(read_again(h, path, &st));
+	if (!h->crl || !is_same(h, &st)) {
+		TRY(read_file(h, path, &st, &data));
+		TRY(err_wrap(crl_parse(buf_bytes(data), &h->crl), "%s", path));
+	}
 	*ret_crl = h->crl;
-	*ret_age_ms = now_ms - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+	*ret_age_ms = age_ms(&st, now_ms);
 	return NULL;
+}
+
+struct err *crl_store_digest(struct crl_store *s, const char *path, int64_t now_ms,
+	uint8_t ret_digest[static SHA256_LEN], int64_t *ret_age_ms)
+{
+	AUTO(buf) struct buf *data = NULL;
+	struct stat st;
+
+	memset(ret_digest, 0, SHA256_LEN);
+	*ret_age_ms = 0;
+	if (stat(path, &st) != 0)
+		return NULL;
+	struct held *h = find(s, path);
+	if (!h->path || !is_same(h, &st))
+		TRY(read_file(h, path, &st, &data));
+	memcpy(ret_digest, h->digest, SHA256_LEN);
+	*ret_age_ms = age_ms(&st, now_ms);
+	return NULL;
+}
+
+void crl_store_digest_of(
+	const struct crl_store *s, const X509_CRL *crl, uint8_t ret_digest[static SHA256_LEN])
+{
+	memset(ret_digest, 0, SHA256_LEN);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].crl == crl)
+			memcpy(ret_digest, s->v[i].digest, SHA256_LEN);
 }
 
 char *crl_store_path(const char *url)

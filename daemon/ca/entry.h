@@ -25,6 +25,7 @@ struct entry_receipt {
 	uint8_t evidence[SHA256_LEN]; /* of the packed message, its piece 0 */
 	struct buf *body;
 	struct buf *signature;
+	struct buf *basis; /* basis.h: what was found of the card, and until when it holds */
 };
 void entry_receipt_free(struct entry_receipt *r);
 DEFINE_AUTO(entry_receipt, struct entry_receipt *, entry_receipt_free);

@@ -19,6 +19,7 @@ void entry_receipt_free(struct entry_receipt *r)
 		return;
 	buf_free(r->body);
 	buf_free(r->signature);
+	buf_free(r->basis);
 	free(r);
 }
 
@@ -27,7 +28,8 @@ struct err *entry_receipt_put(struct ledger_tx *tx, const struct entry_receipt *
 	const struct ledger_value values[] = { LEDGER_HASH(r->intent_hash),
 		LEDGER_BYTES(BYTES(r->request_id, REQUEST_ID_LEN)), LEDGER_HASH(r->device_id),
 		LEDGER_HASH(r->holder_id), LEDGER_HASH(r->evidence),
-		LEDGER_BYTES(buf_bytes(r->body)), LEDGER_BYTES(buf_bytes(r->signature)) };
+		LEDGER_BYTES(buf_bytes(r->body)), LEDGER_BYTES(buf_bytes(r->signature)),
+		LEDGER_BYTES(buf_bytes(r->basis)) };
 
 	return ledger_append(tx, LEDGER_RECEIPT, values, ARRAY_LEN(values), ret_exists);
 }
@@ -43,14 +45,15 @@ static struct err *read_receipt(const struct ledger_rows *rows, struct entry_rec
 	TRY(ledger_fixed(rows, 4, r->evidence, SHA256_LEN));
 	r->body = copy(ledger_bytes(rows, 5));
 	r->signature = copy(ledger_bytes(rows, 6));
-	r->row = (uint64_t)ledger_number(rows, 7);
+	r->basis = copy(ledger_bytes(rows, 7));
+	r->row = (uint64_t)ledger_number(rows, 8);
 	*ret = take(r);
 	return NULL;
 }
 
 #define RECEIPT_COLUMNS                                                                            \
-	"SELECT intent_hash, request_id, device_id, holder_id, evidence, body, signature, row "    \
-	"FROM receipt "
+	"SELECT intent_hash, request_id, device_id, holder_id, evidence, body, signature, basis, " \
+	"row FROM receipt "
 
 static struct err *find_receipt(
 	struct ledger *l, const char *sql, struct ledger_value key, struct entry_receipt **ret)

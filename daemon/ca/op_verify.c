@@ -127,6 +127,7 @@ static struct err *put(struct state *s, struct ledger_tx *tx, const struct trial
 	memcpy(entry->request_id, t->evidence->intent->request_id, REQUEST_ID_LEN);
 	memcpy(entry->device_id, t->device_id, SHA256_LEN);
 	memcpy(entry->holder_id, t->holder_id, SHA256_LEN);
+	entry->basis = basis_encode(t->card->basis);
 	entry->body = encode_receipt(s, t, ledger_now(tx));
 	TRY(state_sign_receipt(s, SIG_RECEIPT, buf_bytes(entry->body), &entry->signature));
 	TRY(ledger_put_piece(tx, 0, buf_bytes(packed), entry->evidence));

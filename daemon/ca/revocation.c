@@ -54,6 +54,7 @@ struct inquiry {
 	size_t n_urls;
 	char *urls[VERDICT_URLS_MAX]; /* what CRLs came from; n_urls counts on beyond its end */
 	struct buf *troubles;
+	struct basis *basis;
 };
 
 struct revocation *revocation_new(const struct settings *settings)
@@ -112,15 +113,29 @@ static void add_crl(struct inquiry *q, X509_CRL *crl)
 }
 
 /* The administrator's files. One that is missing or stale is as good as none; the text will say so. */
+static void note_file(struct inquiry *q, const char *path, const X509_CRL *crl, const struct err *e)
+{
+	static const uint8_t none[SHA256_LEN];
+	uint8_t digest[SHA256_LEN];
+
+	if (!e)
+		crl_store_digest_of(q->r->store, crl, digest);
+	basis_add(q->basis, path, false, e ? none : digest);
+	/* One that is there and of no use may be of use when time goes on. */
+	if (e && !err_is(e, &ERR_NOTFOUND))
+		basis_end(q->basis, 0);
+}
+
 static void add_files(struct inquiry *q)
 {
 	for (size_t i = 0; i < q->anchor->crl_files.n; i++) {
 		const char *path = q->anchor->crl_files.v[i];
-		X509_CRL *crl;
+		X509_CRL *crl = NULL;
 		int64_t age;
 		struct err *e = crl_store_file(q->r->store, path, q->now_ms, &crl, &age);
 		if (!e && !crl_is_current(crl, q->now_ms))
 			e = err_new(&ERR_REVOCATION_UNKNOWN, "not current");
+		note_file(q, path, crl, e);
 		if (e)
 			add_trouble(q, path, e);
 		else if (!has_crl(q, crl))
@@ -288,6 +303,7 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 {
 	AUTO(url) struct url *url = NULL;
 	X509_CRL *crl = NULL;
+	uint8_t digest[SHA256_LEN];
 	struct err *e = NULL;
 
 	/* Another round, or another certificate with the same address: once is enough. */
@@ -306,6 +322,8 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 	if (has_crl(q, crl))
 		return;
 	add_crl(q, crl);
+	crl_store_digest_of(q->r->store, crl, digest);
+	basis_add(q->basis, url->text, true, digest);
 	if (q->n_urls < VERDICT_URLS_MAX)
 		q->urls[q->n_urls] = xstrdup(url->text);
 	q->n_urls++;
@@ -391,6 +409,7 @@ static void inquiry_begin(struct inquiry *q)
 	if (!q->crls)
 		err_abort("no memory for CRLs");
 	q->troubles = buf_new();
+	q->basis = basis_new();
 	add_files(q);
 }
 
@@ -400,6 +419,16 @@ static void inquiry_end(struct inquiry *q)
 	for (size_t i = 0; i < q->n_urls && i < VERDICT_URLS_MAX; i++)
 		free(q->urls[i]);
 	buf_free(q->troubles);
+	basis_free(q->basis);
+}
+
+static int64_t crl_end_ms(const X509_CRL *crl)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(X509_CRL_get0_nextUpdate(crl), &tm) != 1)
+		return 0;
+	return (int64_t)timegm(&tm) * 1000;
 }
 
 static void remember(struct inquiry *q, X509 *cert, const struct path *path)
@@ -419,6 +448,9 @@ static void remember(struct inquiry *q, X509 *cert, const struct path *path)
 	}
 	memcpy(v.urls, q->urls, sizeof(v.urls));
 	verdicts_add(q->r->verdicts, &v);
+	basis_end(q->basis, v.until_ms);
+	for (int i = 0; i < sk_X509_CRL_num(q->crls); i++)
+		basis_end(q->basis, crl_end_ms(sk_X509_CRL_value(q->crls, i)));
 }
 
 static struct err *with_troubles(struct err *take_e, const char *troubles)
@@ -429,7 +461,7 @@ static struct err *with_troubles(struct err *take_e, const char *troubles)
 }
 
 struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
-	int64_t now_ms, struct path **ret_path)
+	int64_t now_ms, struct basis *basis, struct path **ret_path)
 {
 	struct inquiry q = { .r = r, .anchor = anchor, .now_ms = now_ms };
 
@@ -437,6 +469,8 @@ struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X
 	struct err *e = ask(&q, cert, ret_path);
 	if (!e)
 		remember(&q, cert, *ret_path);
+	if (!e && basis)
+		basis_merge(basis, q.basis);
 	if (err_is(e, &ERR_REVOCATION_UNKNOWN) && buf_len(q.troubles))
 		e = with_troubles(e, buf_str(q.troubles));
 	inquiry_end(&q);
@@ -466,4 +500,30 @@ bool revocation_stands(struct revocation *r, const uint8_t hash[static SHA256_LE
 			return true;
 	}
 	return false;
+}
+
+static bool source_stands(struct revocation *r, const struct basis_source *source, int64_t now_ms)
+{
+	AUTO_MEM char *path =
+		source->fetched ? crl_store_path(source->name) : xstrdup(source->name);
+	uint8_t digest[SHA256_LEN];
+	int64_t age;
+	AUTO(err) struct err *e = crl_store_digest(r->store, path, now_ms, digest, &age);
+
+	if (e || memcmp(digest, source->digest, SHA256_LEN) != 0)
+		return false;
+	return !source->fetched || (age >= 0 && age < (int64_t)r->settings->crl_refresh_ms);
+}
+
+bool revocation_basis_stands(struct revocation *r, const struct anchor *anchor,
+	const struct basis *basis, int64_t now_ms)
+{
+	/* A file that ca.conf names now and did not then was not looked at. */
+	for (size_t i = 0; i < anchor->crl_files.n; i++)
+		if (!basis_find(basis, anchor->crl_files.v[i]))
+			return false;
+	for (size_t i = 0; i < basis->n; i++)
+		if (!source_stands(r, &basis->v[i], now_ms))
+			return false;
+	return now_ms < basis->until_ms;
 }
