@@ -49,16 +49,16 @@ struct err *ledger_run(struct ledger *l, const char *sql)
 	return NULL;
 }
 
-/* FULL: a commit is on the disk when it returns. secure_delete: what is removed is overwritten. */
+/* NORMAL: checkpoints are synced by SQLite, commits by sync_log. secure_delete: what is removed is overwritten. */
 static struct err *set_up(struct ledger *l)
 {
 	sqlite3_extended_result_codes(l->db, 0);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
 	TRY(ledger_run(l,
-		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;"
 		"PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = "
 		"-1024;"
-		"PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 4000"));
+		"PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 2000"));
 	return ledger_migrate(l);
 }
 
@@ -213,16 +213,62 @@ uint64_t ledger_row(const struct ledger_tx *tx)
 	return tx->row;
 }
 
+/* Once in each process: another one may have made the write-ahead log, and not come to sync its name. */
+static struct err *sync_dir(struct ledger *l)
+{
+	const char *slash = strrchr(l->path, '/');
+	AUTO_MEM char *dir =
+		slash ? bytes_strdup(BYTES(l->path, slash - l->path + 1)) : xstrdup(".");
+	AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) != 0)
+		return err_as(&ERR_STORE, err_errno(errno, "%s", dir), "the log's directory");
+	return NULL;
+}
+
+/* The write-ahead log with all commits in it so far, by this process or another, up to row at least. */
+static struct err *sync_log(struct ledger *l, uint64_t row)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(l->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK ||
+		!file || !file->pMethods)
+		return err_new(&ERR_STORE, "%s: its write-ahead log is not open", l->path);
+	if (file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) != SQLITE_OK)
+		return err_new(&ERR_STORE, "%s: cannot be synced to the disk", l->path);
+	if (!l->durable)
+		TRY(sync_dir(l));
+	l->durable = row;
+	return NULL;
+}
+
+struct err *ledger_settle(struct ledger *l)
+{
+	bool committed = l->committed;
+	uint8_t hash[SHA256_LEN];
+	int64_t time;
+	uint64_t row;
+
+	l->committed = false;
+	if (committed)
+		return NULL;
+	TRY(ledger_head(l, &row, hash, &time));
+	return row > l->durable ? sync_log(l, row) : NULL;
+}
+
 struct err *ledger_commit(struct ledger_tx *take_tx)
 {
 	AUTO(ledger_tx) struct ledger_tx *tx = take_tx;
 	struct ledger *l = tx->l;
 
+	uint64_t row = tx->row;
+
 	TRY(err_wrap(ledger_run(l, "COMMIT"), "commit"));
 	leave(l);
 	l->tx = NULL;
+	l->committed = true;
 	free(take(tx));
-	return NULL;
+	return sync_log(l, row);
 }
 
 void ledger_rollback(struct ledger_tx *tx)

@@ -1,12 +1,13 @@
 /*
- * ledger.h: derivd-ca's own log: one SQLite file (WAL, synchronous FULL), written by several processes at once. Every
+ * ledger.h: derivd-ca's own log: one SQLite file in WAL mode, written by several processes at once. Every
  * row of any table is also a row of one hash chain, whose hash is over the hash before and the canonical encoding of the
  * row's columns, so nothing can be changed, taken out or put in between without a trace. Rows are never updated. Large
  * pieces (evidence, sealed copies, CRLs) lie in a table of their own; the row has their digests, so that a sealed copy can
  * be removed for good and the chain still verifies.
  *
- * BEGIN IMMEDIATE decides every race: whoever writes looks again inside the transaction. Nothing is answered before
- * ledger_commit has returned.
+ * BEGIN IMMEDIATE decides every race: whoever writes looks again inside the transaction. Nothing is answered before it is
+ * on the disk: ledger_commit syncs what it committed, as SQLite's own synchronous FULL does, but after the next writer was
+ * let in, so that the disk syncs for several at once; ledger_settle does the same for an answer that was only read.
  *
  * Errors of every function: ERR_STORE_FULL (nothing was done), ERR_STORE, ERR_BUSY (another process holds the file for
  * too long).
@@ -39,6 +40,11 @@ struct ledger *ledger_of(const struct ledger_tx *tx);
 /* The row that was appended last. */
 uint64_t ledger_row(const struct ledger_tx *tx);
 MUST_CHECK struct err *ledger_commit(struct ledger_tx *take_tx);
+/*
+ * Before each answer: what others have committed and the answer may say is on the disk, too. After a commit of one's own that
+ * is so already: the log grows at its end.
+ */
+MUST_CHECK struct err *ledger_settle(struct ledger *l);
 /* Takes everything back; what an unfinished transaction gets when its scope ends. */
 void ledger_rollback(struct ledger_tx *tx);
 DEFINE_AUTO(ledger_tx, struct ledger_tx *, ledger_rollback);

@@ -19,7 +19,9 @@ struct ledger {
 	char *path;
 	int lock_fd; /* writers queue on it in the kernel: SQLite's own waiting sleeps */
 	struct ledger_tx *tx;
-	bool reading; /* a snapshot is open */
+	bool reading;     /* a snapshot is open */
+	uint64_t durable; /* rows up to here are known to be on the disk */
+	bool committed;   /* since the last ledger_settle */
 	size_t n_statements;
 	struct ledger_statement statements[STATEMENTS_MAX];
 	char *insertions[KINDS_MAX]; /* SQL by kind */

@@ -206,26 +206,41 @@ static struct err *certify(
 	return NULL;
 }
 
+/* The issuer of now most often, whose chain is at hand. */
+static struct err *find_chain(
+	struct state *s, const struct entry_certificate *c, struct issuer **ret_issuer)
+{
+	AUTO(buf) struct buf *certificate = NULL;
+	AUTO(buf) struct buf *parent = NULL;
+
+	*ret_issuer = NULL;
+	if (memcmp(c->issuer, s->issuer->key_id, SHA256_LEN) == 0)
+		return NULL;
+	TRY(entry_issuer_get(s->ledger, c->issuer, &certificate, &parent));
+	if (!certificate)
+		return err_new(&ERR_STORE, "the issuer of a certificate is not in the log");
+	const struct bytes chain[] = { buf_bytes(certificate), buf_bytes(parent) };
+	return issuer_new(chain, ARRAY_LEN(chain), ret_issuer);
+}
+
 static struct err *answer(struct state *s, const struct entry_certificate *c, Ca__Certified **ret)
 {
 	AUTO_MEM char *serial = text_hex(BYTES(c->serial, ENTRY_SERIAL_LEN));
+	AUTO(issuer) struct issuer *former = NULL;
 	Ca__Certified m = CA__CERTIFIED__INIT;
-	AUTO(buf) struct buf *issuer = NULL;
-	AUTO(buf) struct buf *root = NULL;
-	ProtobufCBinaryData chain[2];
+	ProtobufCBinaryData chain[ISSUER_CHAIN_MAX];
 
-	TRY(entry_issuer_get(s->ledger, c->issuer, &issuer, &root));
-	if (!issuer)
-		return err_new(&ERR_STORE, "the issuer of a certificate is not in the log");
+	TRY(find_chain(s, c, &former));
+	const struct issuer *issuer = former ? former : s->issuer;
 	TRY(err_as(&ERR_CA_MISCONFIGURED,
 		der_validity(buf_bytes(c->der), &m.not_before_ms, &m.not_after_ms),
 		"the CA's certificate"));
 	m.certificate = pb_lend(buf_bytes(c->der));
 	m.serial = serial;
-	chain[0] = pb_lend(buf_bytes(issuer));
-	chain[1] = pb_lend(buf_bytes(root));
+	for (size_t i = 0; i < issuer->n_chain; i++)
+		chain[i] = pb_lend(buf_bytes(issuer->chain[i]));
 	m.chain = chain;
-	m.n_chain = ARRAY_LEN(chain);
+	m.n_chain = issuer->n_chain;
 	m.revoked = c->revoked;
 	*ret = msg_dup(&m.base);
 	return NULL;

@@ -41,12 +41,19 @@ static struct err *reply_reasons(
 	return e;
 }
 
+static struct err *settle(const struct state *s)
+{
+	return ledger_settle(s->ledger);
+}
+
 static struct err *run_assess(struct worker *w, const void *request)
 {
 	struct card_reasons reasons = { 0 };
 	AUTO_MSG Ca__Assessment *m = NULL;
 	struct err *e = op_assess(w->state, request, &reasons, &m);
 
+	if (!e)
+		e = settle(w->state);
 	if (!e)
 		e = worker_reply(w, MSG_CA_ASSESSMENT, m);
 	else if (reasons.n && err_get_fate(e) != FATE_BROKEN)
@@ -62,6 +69,7 @@ static struct err *run_assess(struct worker *w, const void *request)
 		AUTO_MSG Answer *m = NULL;                                                         \
 		state_trim(w->state);                                                              \
 		TRY(op_##operation(w->state, request, &m));                                        \
+		TRY(settle(w->state));                                                             \
 		return worker_reply(w, number, m);                                                 \
 	}
 RUN(prepare, Ca__Nonce, MSG_CA_NONCE)
