@@ -46,6 +46,7 @@ static struct err *check_named(struct state *s, const struct trial *t)
 
 	if (memcmp(i->deployment, s->deployment->id, DEPLOYMENT_ID_LEN) != 0)
 		return err_new(&ERR_EVIDENCE_BAD, "the intent is for another deployment");
+	TRY(statement_check_host(t->evidence->statement, s->deployment->host));
 	TRY(part_issuer_good(s, i->issuer_key_id));
 	for (size_t n = 0; n < i->n_purposes; n++) {
 		const struct profile *p;

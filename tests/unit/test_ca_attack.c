@@ -80,6 +80,20 @@ static void another_commitment(void **state)
 	assert_err(world_prepare(r), &ERR_STATEMENT_BAD);
 }
 
+/* A phone that was led to another gateway says so in its statement. */
+static void another_gateway(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(world_run) struct world_run *r = world_run_new(w);
+	AUTO(world_run) struct world_run *verified = signed_run(w);
+
+	assert_ok(world_assess(r));
+	world_state(r);
+	w->s->deployment->host[0] ^= 1;
+	assert_err_text(world_prepare(r), &ERR_STATEMENT_BAD, "kiosk.example.org");
+	assert_err_text(world_verify(verified), &ERR_STATEMENT_BAD, "kiosk.example.org");
+}
+
 static void another_card_at_prepare(void **state)
 {
 	const struct world_card_options bob = { .subject = "Bob Example" };
@@ -569,6 +583,7 @@ int main(void)
 		cmocka_unit_test(an_offer_of_ones_own),
 		cmocka_unit_test(an_old_offer),
 		cmocka_unit_test(another_commitment),
+		cmocka_unit_test(another_gateway),
 		cmocka_unit_test(another_card_at_prepare),
 		cmocka_unit_test(a_nonce_of_ones_own),
 		cmocka_unit_test(a_nonce_of_another_request),
