@@ -17,6 +17,7 @@ from tap import Tap  # noqa: E402
 BUILD = os.environ.get("abs_top_builddir", os.getcwd())
 SPAWN = os.path.join(BUILD, "derivd-spawn")
 WAIT = 30
+PER_USER = 32  # connections to card.sock at once, of one user
 PROGRAMS = ("derivd", "derivd-gateway", "derivd-card", "derivd-ca", "derivd-courier")
 
 # Each connection is answered with what the program sees of itself. Main programs accept on their first socket.
