@@ -15,7 +15,7 @@ from tap import Tap  # noqa: E402
 tap = Tap()
 tap.need("pcscd", "pkcs11-tool", "openssl")
 kiosk = tap.use(Kiosk(crl="files", readers=0, start=False))
-kiosk.configure(derivd="devices-per-holder = 100\n", card="call-timeout = 4s\n")
+kiosk.configure(derivd="devices-per-holder = 100\n", card="call-timeout = 8s\n")
 kiosk.start()
 faults = Faults(tap, kiosk)
 WRONG = "654321"
@@ -84,6 +84,28 @@ def _():
     with kiosk.session("--yes", "--wait-card", 60) as s:
         kiosk.reader.insert()
         s.expect("invited")
+
+
+@tap.test("what a person reads: what happened, and what to do")
+def _():
+    insert(ada())
+    kiosk.reader.pull()
+    done = kiosk.ctl("provision", "--plain", "--show-uri", check=False)
+    tap.equal(done.returncode, 4, "exit status")
+    lines = done.stderr.splitlines()
+    tap.equal(len(lines), 2, f"lines in {lines}")
+    tap.contains(lines[0], f"derivctl: no card in {kiosk.reader.pcsc_name}")
+    tap.contains(lines[1], "derivctl: Put the card into the reader")
+
+
+@tap.test("a second reader that is plugged in later is found while the first one is empty")
+def _():
+    with kiosk.session("--yes", "--wait-card", 60) as s:
+        seen = kiosk.log("derivd-card").count("no card in")
+        wait_for("a look at the readers", lambda: kiosk.log("derivd-card").count("no card in") > seen)
+        kiosk.rig.add_reader("r1", card=bob())
+        tap.equal(s.expect("card")["reader"], kiosk.rig.readers["r1"].pcsc_name, "the reader")
+    kiosk.rig.remove_reader("r1")
 
 
 @tap.test("two cards: both readers are named, and --reader chooses one")
@@ -196,6 +218,15 @@ def _():
     insert(ada())
     end = faults.refused("card-removed", 4, hooks={"digits-needed": kiosk.reader.pull}, request="cancelled")
     tap.contains(end.request["cause"], "the card left the reader")
+    faults.good()
+
+
+@tap.test("the reader is unplugged before the PIN")
+def _():
+    kiosk.rig.add_reader("r1", card=bob())
+    name = kiosk.rig.readers["r1"].pcsc_name
+    faults.refused("card-removed", 4, "--reader", name, hooks={"digits-needed": lambda: kiosk.rig.remove_reader("r1")},
+                   request="cancelled")
     faults.good()
 
 

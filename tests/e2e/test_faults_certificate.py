@@ -190,6 +190,10 @@ def _():
     tap.equal({c["state"] for c in rows}, {"rejected"}, "the credentials")
     for c in rows:
         tap.contains(c["cause"], "revoked", "the cause")
+    request = kiosk.ctl_json("request", "show", end.request["id"])[0]
+    tap.check(request["state"] not in ("issuing", "complete"), f"the request is {request['state']}")
+    work = [q for q in faults.rows("queue") if q["what"] not in ("crl", "deliver") and q["state"] != "failed"]
+    tap.equal(work, [], "what is left to be done")
 
 
 # ---- what does not count ----
