@@ -128,6 +128,10 @@ void world_card_sign(struct world_run *r);
 MUST_CHECK struct err *world_verify(struct world_run *r);
 /* All of these, asserting that each succeeds. */
 void world_enroll(struct world_run *r);
+/* A new run that has a receipt. */
+struct world_run *world_enrolled(struct world *w);
+/* Rows that the log's chain has. */
+uint64_t world_rows(struct world *w);
 
 MUST_CHECK struct err *world_make(struct world_run *r, Common__Purpose purpose);
 /* Device-made keys: with the statement's request; server-made: with the ticket of r->made. */

@@ -226,6 +226,24 @@ void world_enroll(struct world_run *r)
 	assert_ok(world_verify(r));
 }
 
+struct world_run *world_enrolled(struct world *w)
+{
+	struct world_run *r = world_run_new(w);
+
+	world_enroll(r);
+	return r;
+}
+
+uint64_t world_rows(struct world *w)
+{
+	uint8_t hash[SHA256_LEN];
+	uint64_t row;
+	int64_t time;
+
+	assert_ok(ledger_head(w->s->ledger, &row, hash, &time));
+	return row;
+}
+
 Common__AuditHead *world_audit(struct world *w, Common__AuditHead *head)
 {
 	w->audit.sequence++;

@@ -24,24 +24,6 @@ static struct world_run *signed_run(struct world *w)
 	return r;
 }
 
-static struct world_run *enrolled_run(struct world *w)
-{
-	struct world_run *r = world_run_new(w);
-
-	world_enroll(r);
-	return r;
-}
-
-static uint64_t rows(struct world *w)
-{
-	uint8_t hash[SHA256_LEN];
-	uint64_t row;
-	int64_t time;
-
-	assert_ok(ledger_head(w->s->ledger, &row, hash, &time));
-	return row;
-}
-
 /* --- what is signed here and sent back --- */
 
 static void an_offer_of_ones_own(void **state)
@@ -140,11 +122,11 @@ static void a_nonce_too_late(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_run) struct world_run *r = signed_run(w);
-	uint64_t before = rows(w);
+	uint64_t before = world_rows(w);
 
 	world_now_ms += NONCE_LIFETIME_MS + 1;
 	assert_err(world_verify(r), &ERR_NONCE_EXPIRED);
-	assert_int_equal(rows(w), before);
+	assert_int_equal(world_rows(w), before);
 	/* The same statement, a new nonce, a new signature: all is well. */
 	assert_ok(world_prepare(r));
 	world_sign(r);
@@ -230,12 +212,12 @@ static void one_request_one_intent(void **state)
 
 	assert_ok(world_verify(r));
 	first = take(r->verified);
-	before = rows(w);
+	before = world_rows(w);
 	/* Again, even when the nonce is long gone: the same receipt, nothing new. */
 	world_now_ms += WORLD_DAY_MS;
 	assert_ok(world_verify(r));
 	assert_true(bytes_eq(pb_bytes(first->receipt->body), pb_bytes(r->verified->receipt->body)));
-	assert_int_equal(rows(w), before);
+	assert_int_equal(world_rows(w), before);
 	/* No new nonce for it, and no other intent. */
 	world_now_ms -= WORLD_DAY_MS;
 	assert_err(world_prepare(r), &ERR_WRONG_STATE);
@@ -260,7 +242,7 @@ static void two_intents_for_one_request(void **state)
 static void a_clock_behind_the_log(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(world_run) struct world_run *late = world_run_new(w);
 	AUTO_MSG Ca__Certified *c = NULL;
 	AUTO_MSG Ca__Revoked *revoked = NULL;
@@ -278,7 +260,7 @@ static void a_clock_behind_the_log(void **state)
 static void a_receipt_of_ones_own(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(pkey) EVP_PKEY *own = sig_new_ed25519();
 	AUTO(buf) struct buf *signature = NULL;
 	AUTO_MSG Ca__Certified *c = NULL;
@@ -293,7 +275,7 @@ static void a_receipt_of_ones_own(void **state)
 static void an_altered_receipt(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO_MSG Ca__Certified *c = NULL;
 	ProtobufCBinaryData *body = &r->verified->receipt->body;
 
@@ -309,7 +291,7 @@ static void an_altered_receipt(void **state)
 static void a_receipt_that_the_log_lost(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(receipt) struct receipt *receipt = NULL;
 	AUTO(buf) struct buf *signature = NULL;
 	AUTO(buf) struct buf *body = NULL;
@@ -328,7 +310,7 @@ static void a_swapped_request(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_device) struct world_device *other = world_new_device();
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(world_run) struct world_run *evil = world_run_new(w);
 	AUTO_MSG Ca__Certified *c = NULL;
 	struct buf *own[2];
@@ -363,7 +345,7 @@ static void a_purpose_that_was_not_signed_for(void **state)
 static void a_changed_profile(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO_MEM char *conf = world_path(w, "etc/ca.conf");
 	AUTO_MSG Ca__Certified *c = NULL;
 	AUTO(x509) X509 *cert = NULL;
@@ -386,7 +368,7 @@ static void a_changed_profile(void **state)
 static void a_made_key_is_made_once(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO_MSG Ca__Made *first = NULL;
 	AUTO_MSG Ca__Certified *c = NULL;
 	AUTO(buf) struct buf *copy = NULL;
@@ -410,7 +392,7 @@ static void a_made_key_is_made_once(void **state)
 static void a_ticket_is_needed(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO_MSG Ca__Certified *c = NULL;
 
 	assert_err(world_certify(r, ENCRYPTION, &c), &ERR_EVIDENCE_BAD);
@@ -427,7 +409,7 @@ static void a_ticket_of_another(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_device) struct world_device *device = world_new_device();
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(world_run) struct world_run *other = world_run_new(w);
 	AUTO_MSG Ca__Certified *c = NULL;
 
@@ -446,7 +428,7 @@ static void a_ticket_of_another(void **state)
 static void a_ticket_that_the_log_lost(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
 	AUTO(ticket) struct ticket *t = NULL;
 	AUTO(buf) struct buf *body = NULL;
 	AUTO(buf) struct buf *signature = NULL;
@@ -460,121 +442,6 @@ static void a_ticket_that_the_log_lost(void **state)
 	memcpy(r->made->ticket->body.data, buf_data(body), buf_len(body));
 	memcpy(r->made->ticket->signature.data, buf_data(signature), ED25519_SIGNATURE_LEN);
 	assert_err_text(world_certify(r, ENCRYPTION, &c), &ERR_EVIDENCE_BAD, "of the log");
-}
-
-/* --- time passes --- */
-
-static void the_card_is_revoked_meanwhile(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-	AUTO_MSG Ca__Certified *second = NULL;
-
-	assert_ok(world_certify(r, AUTHENTICATION, &c));
-	world_now_ms += 1000;
-	world_crls(w, w->card->cert, 30 * WORLD_DAY_MS);
-	assert_err(world_certify(r, SIGNING, &second), &ERR_CERT_REVOKED);
-	assert_err(world_make(r, ENCRYPTION), &ERR_CERT_REVOKED);
-	/* What was issued before is still the answer. */
-	assert_ok(world_certify(r, AUTHENTICATION, &second));
-}
-
-static void revocation_gets_stale(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-	uint64_t before = rows(w);
-
-	world_now_ms += 31 * WORLD_DAY_MS;
-	assert_err(world_certify(r, AUTHENTICATION, &c), &ERR_REVOCATION_UNKNOWN);
-	assert_int_equal(rows(w), before);
-	world_crls(w, NULL, WORLD_DAY_MS);
-	assert_ok(world_certify(r, AUTHENTICATION, &c));
-	/* From the nonce's time on, however late. */
-	assert_int_equal(c->not_before_ms, (world_now_ms - 31 * WORLD_DAY_MS) / 1000 * 1000);
-}
-
-static void write_anchor(struct world *w, const char *more)
-{
-	AUTO_MEM char *conf = xasprintf("anchor \"test\" {\ncertificate = \"%s/root.pem\"\n"
-					"intermediates = {\"%s/issuer.pem\"}\n"
-					"crl-files = {\"%s/root.crl\", \"%s/cards.crl\"%s}\n}\n",
-		w->dir, w->dir, w->dir, w->dir, more);
-
-	world_write(w, "etc/ca.conf.d/10-test.conf", BYTES(conf, strlen(conf)));
-	state_free(w->s);
-	w->s = world_open();
-}
-
-/* Takes the evidence out of the log: what needs it to judge the card again fails, what need not goes on. */
-static void without_evidence(struct world *w)
-{
-	assert_ok(ledger_run(
-		w->s->ledger, "DELETE FROM piece WHERE id IN (SELECT row * 16 FROM receipt)"));
-}
-
-/* Another process certifies than the one that verified: what that one found stands while nothing has changed. */
-static void what_verify_found_stands(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-
-	without_evidence(w);
-	state_free(w->s);
-	w->s = world_open();
-	world_now_ms += WORLD_DAY_MS;
-	assert_ok(world_certify(r, AUTHENTICATION, &c));
-	/* The same revocations, published anew: looked at again. */
-	world_crls(w, NULL, 30 * WORLD_DAY_MS);
-	assert_err_text(world_make(r, ENCRYPTION), &ERR_STORE, "evidence");
-}
-
-static void it_falls_with_the_configuration(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-
-	/* Another file with CRLs was not looked at, whatever it says. */
-	AUTO_MEM char *more = xasprintf(", \"%s/more.crl\"", w->dir);
-	world_write(w, "more.crl", BYTES("", 0));
-	write_anchor(w, more);
-	without_evidence(w);
-	assert_err_text(world_certify(r, AUTHENTICATION, &c), &ERR_STORE, "evidence");
-	write_anchor(w, "");
-	assert_ok(world_certify(r, AUTHENTICATION, &c));
-	/* No anchor any more. */
-	world_write(w, "etc/ca.conf.d/10-test.conf", BYTES("", 0));
-	state_free(w->s);
-	w->s = world_open();
-	assert_err_text(world_make(r, ENCRYPTION), &ERR_STORE, "evidence");
-}
-
-static void a_card_expires_meanwhile(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-
-	world_crls(w, NULL, 900 * WORLD_DAY_MS);
-	world_now_ms += 801 * WORLD_DAY_MS;
-	assert_err(world_certify(r, AUTHENTICATION, &c), &ERR_CERT_EXPIRED);
-}
-
-static void the_issuer_is_retired(void **state)
-{
-	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *r = enrolled_run(w);
-	AUTO_MSG Ca__Certified *c = NULL;
-	AUTO_MSG Ca__Certified *again = NULL;
-
-	assert_ok(world_certify(r, AUTHENTICATION, &c));
-	w->s->issuer->key_id[0] ^= 1; /* as if another were the one of now */
-	assert_err(world_certify(r, SIGNING, &again), &ERR_CA_RETIRED);
-	assert_ok(world_certify(r, AUTHENTICATION, &again));
 }
 
 int main(void)
@@ -605,12 +472,6 @@ int main(void)
 		cmocka_unit_test(a_ticket_is_needed),
 		cmocka_unit_test(a_ticket_of_another),
 		cmocka_unit_test(a_ticket_that_the_log_lost),
-		cmocka_unit_test(the_card_is_revoked_meanwhile),
-		cmocka_unit_test(revocation_gets_stale),
-		cmocka_unit_test(what_verify_found_stands),
-		cmocka_unit_test(it_falls_with_the_configuration),
-		cmocka_unit_test(a_card_expires_meanwhile),
-		cmocka_unit_test(the_issuer_is_retired),
 	};
 
 	seal_start();

@@ -8,14 +8,6 @@
 
 #define AUTHENTICATION COMMON__PURPOSE__AUTHENTICATION
 
-static struct world_run *enrolled_run(struct world *w)
-{
-	struct world_run *r = world_run_new(w);
-
-	world_enroll(r);
-	return r;
-}
-
 static struct world_run *further_run(struct world *w, struct world_run *first)
 {
 	struct world_run *r = world_run_new(w);
@@ -28,7 +20,7 @@ static struct world_run *further_run(struct world *w, struct world_run *first)
 static void an_enrolled_device_gets_more(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *first = enrolled_run(w);
+	AUTO(world_run) struct world_run *first = world_enrolled(w);
 	AUTO(world_run) struct world_run *r = further_run(w, first);
 	AUTO_MSG Ca__Certified *c = NULL;
 
@@ -44,7 +36,7 @@ static void not_for_another_holder(void **state)
 	};
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_card) struct world_card *card = world_new_card(w, &bob);
-	AUTO(world_run) struct world_run *first = enrolled_run(w);
+	AUTO(world_run) struct world_run *first = world_enrolled(w);
 	AUTO(world_run) struct world_run *r = further_run(w, first);
 
 	r->card = card;
@@ -55,7 +47,7 @@ static void not_for_another_device(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_device) struct world_device *device = world_new_device();
-	AUTO(world_run) struct world_run *first = enrolled_run(w);
+	AUTO(world_run) struct world_run *first = world_enrolled(w);
 	AUTO(world_run) struct world_run *r = further_run(w, first);
 
 	assert_ok(world_assess(r));
@@ -67,7 +59,7 @@ static void not_for_another_device(void **state)
 static void not_for_a_revoked_device(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *first = enrolled_run(w);
+	AUTO(world_run) struct world_run *first = world_enrolled(w);
 	AUTO(world_run) struct world_run *before = further_run(w, first);
 	AUTO(world_run) struct world_run *after = further_run(w, first);
 	AUTO(world_run) struct world_run *anew = world_run_new(w);
@@ -89,7 +81,7 @@ static void not_for_a_revoked_device(void **state)
 static void a_predecessor_where_none_belongs(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	AUTO(world_run) struct world_run *first = enrolled_run(w);
+	AUTO(world_run) struct world_run *first = world_enrolled(w);
 	AUTO(world_run) struct world_run *r = further_run(w, first);
 	AUTO(world_run) struct world_run *none = world_run_new(w);
 
