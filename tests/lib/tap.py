@@ -11,6 +11,7 @@
 
 import atexit
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -48,6 +49,19 @@ class Tap:
         if missing:
             print(f"1..0 # SKIP not installed: {' '.join(missing)}")
             sys.exit(0)
+
+    def need_modules(self, **packages):
+        """The same for modules of Python: module=package that has it; a dot is written as two underscores."""
+        missing = [p for m, p in packages.items() if not self._has_module(m.replace("__", "."))]
+        if missing:
+            print(f"1..0 # SKIP not installed: {' '.join(missing)}")
+            sys.exit(0)
+
+    def _has_module(self, name):
+        try:
+            return importlib.util.find_spec(name) is not None
+        except ModuleNotFoundError:
+            return False
 
     def use(self, context):
         """Enters a context (a Rig, a directory) that is left when all tests are done."""
