@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "evidence/cert.h"
 #include "evidence/intent.h"
+#include "evidence/key.h"
 #include "proto/kind.h"
 
 #define EKU_CARD_AUTH "2.16.840.1.101.3.6.8"
@@ -97,13 +98,17 @@ struct err *eligible_to_sign(const struct anchor *anchor, X509 *cert)
 {
 	enum card_algorithm algorithm;
 	EVP_PKEY *key = X509_get0_pubkey(cert);
+	AUTO(pkey) EVP_PKEY *sound = NULL;
 
 	if (!cert_has_key_usage(cert, KU_DIGITAL_SIGNATURE, false))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is not for digital signatures");
 	TRY(check_eku(anchor, cert));
 	if (!key)
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is of an unknown type");
-	return intent_algorithm(key, &algorithm);
+	TRY(intent_algorithm(key, &algorithm));
+	/* Evidence would be refused for it: said now, no PIN is spent. */
+	return err_as(&ERR_CERT_NOT_ELIGIBLE,
+		key_from_pubkey(X509_get_X509_PUBKEY(cert), &sound), "its key");
 }
 
 /* The digits of a UUID in lower case; false when it is none. */

@@ -21,7 +21,7 @@ const char *eligible_use(const X509 *cert);
 bool eligible_is_login(const X509 *cert);
 /*
  * May this certificate's key sign an intent? It must be for digital signatures, have one of the anchor's purposes (by
- * default clientAuth or smartcardLogon) and a key that can sign an intent. ERR_CERT_NOT_ELIGIBLE.
+ * default clientAuth or smartcardLogon) and a sound key (key.h) that can sign an intent. ERR_CERT_NOT_ELIGIBLE.
  */
 MUST_CHECK struct err *eligible_to_sign(const struct anchor *anchor, X509 *cert);
 /*

@@ -173,7 +173,11 @@ struct world_card *world_new_card(struct world *w, const struct world_card_optio
 	AUTO_MEM char *crl = o->crl_url ? xasprintf("URI:%s", o->crl_url) : NULL;
 	int64_t to = o->expired ? world_now_ms - WORLD_DAY_MS : world_start_ms + 800 * WORLD_DAY_MS;
 
-	c->key = o->rsa_bits ? EVP_RSA_gen(o->rsa_bits) : EVP_EC_gen(o->curve ? o->curve : "P-256");
+	if (o->key && EVP_PKEY_up_ref(o->key))
+		c->key = o->key;
+	else
+		c->key = o->rsa_bits ? EVP_RSA_gen(o->rsa_bits)
+				     : EVP_EC_gen(o->curve ? o->curve : "P-256");
 	c->cert = new_cert(o->subject ? o->subject : "Ann Example", c->key, issuer,
 		world_start_ms - 10 * WORLD_DAY_MS, to);
 	add_ext(c->cert, issuer, NID_authority_key_identifier, "keyid:always");

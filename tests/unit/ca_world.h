@@ -25,6 +25,7 @@ struct world_card_options {
 	const char *crl_url;   /* NULL: none */
 	const char *curve;     /* NULL: P-256 */
 	unsigned int rsa_bits; /* 0: EC */
+	EVP_PKEY *key;         /* NULL: a new one */
 	bool is_ca;
 	bool expired;
 	X509 *issuer; /* with its key; NULL: the card issuer */

@@ -3,6 +3,8 @@
 
 #include "tests/unit/ca_world.h"
 
+#include <openssl/rsa.h>
+
 #include "base/text.h"
 #include "evidence/cert.h"
 #include "evidence/seal.h"
@@ -56,6 +58,25 @@ static void what_never_counts(void **state)
 			fail_msg("case %zu: %s: %s", i, e ? err_get_kind(e)->name : "accepted",
 				e ? err_get_text(e) : "");
 	}
+}
+
+/* A key that evidence must not have is refused before a PIN is asked for. */
+static void a_key_that_is_not_sound(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	BIGNUM *three = BN_new();
+
+	BN_set_word(three, 3);
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, three), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(three);
+	const struct world_card_options card = { .key = key };
+	assert_err_text(assess_card(w, &card), &ERR_CERT_NOT_ELIGIBLE, "exponent");
 }
 
 static void any_purpose_of_the_anchors(void **state)
@@ -374,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_never_counts),
+		cmocka_unit_test(a_key_that_is_not_sound),
 		cmocka_unit_test(any_purpose_of_the_anchors),
 		cmocka_unit_test(a_stranger),
 		cmocka_unit_test(without_an_anchor),
