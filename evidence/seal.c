@@ -90,20 +90,29 @@ static struct err *check_recipient(X509 *cert)
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	const char *type = key ? key_type(key) : NULL;
 	bool ec = type && strcmp(type, "p256") == 0;
+	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(cert);
 
 	if (!type || (!ec && !EVP_PKEY_is_a(key, "RSA")))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE,
-			"recipient of a sealed key: its key is of type %s, where P-256 or RSA is "
-			"needed",
+			"its key is of type %s, where P-256 or RSA is needed",
 			type ? type : "unknown");
-	if (!X509_get0_subject_key_id(cert))
+	if (!id || ASN1_STRING_length(id) < 1 || ASN1_STRING_length(id) > SEAL_SKI_MAX)
 		return err_new(&ERR_CERT_NOT_ELIGIBLE,
-			"recipient of a sealed key: its certificate has no subject key identifier");
+			"its certificate has no subject key identifier of 1 to %d bytes",
+			SEAL_SKI_MAX);
 	if (!cert_has_key_usage(cert, ec ? KU_KEY_AGREEMENT : KU_KEY_ENCIPHERMENT, true))
-		return err_new(&ERR_CERT_NOT_ELIGIBLE,
-			"recipient of a sealed key: its certificate is not for key %s",
+		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its certificate is not for key %s",
 			ec ? "agreement" : "encipherment");
 	return NULL;
+}
+
+struct err *seal_recipient(X509 *cert)
+{
+	AUTO(pkey) EVP_PKEY *key = NULL;
+
+	TRY(check_recipient(cert));
+	return err_as(&ERR_CERT_NOT_ELIGIBLE,
+		key_from_pubkey(X509_get_X509_PUBKEY(cert), &key), "its key");
 }
 
 /*
@@ -204,7 +213,7 @@ struct err *seal_to(const struct secret *content, X509 *recipient, struct buf **
 	AUTO(cms) CMS_ContentInfo *cms = NULL;
 	AUTO(buf) struct buf *out = buf_new();
 
-	TRY(check_recipient(recipient));
+	TRY(err_wrap(check_recipient(recipient), "recipient of a sealed key"));
 	cms = CMS_encrypt(NULL, NULL, EVP_aes_256_gcm(), CMS_PARTIAL | CMS_BINARY);
 	if (!cms || !add_recipient(cms, recipient) || !encrypt(cms, secret_bytes(content)))
 		return sig_openssl_error(&ERR_SYSTEM, "a key cannot be sealed");

@@ -30,7 +30,15 @@ struct seal_context {
  */
 void seal_start(void);
 
-/* The recipient's certificate must have a key of type p256 or rsa2048 to rsa4096 and a subject key identifier; ERR_CERT_NOT_ELIGIBLE.
+/* A subject key identifier of a recipient is not longer. */
+#define SEAL_SKI_MAX 64
+
+/*
+ * May keys be sealed to this certificate: a sound key (key.h) of type p256 or rsa2048 to rsa4096, a subject key identifier of
+ * 1 to SEAL_SKI_MAX bytes, a keyUsage that allows it? To be asked once, when the certificate comes. ERR_CERT_NOT_ELIGIBLE.
+ */
+MUST_CHECK struct err *seal_recipient(X509 *cert);
+/* The recipient's certificate must be as above, but whether its key is sound is not looked at again; ERR_CERT_NOT_ELIGIBLE.
  * key: of a type that key.h knows. */
 MUST_CHECK struct err *seal(EVP_PKEY *key, X509 *recipient, const struct seal_context *context,
 	struct buf **ret_sealed);

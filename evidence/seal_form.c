@@ -20,7 +20,6 @@
 #define GCM_NONCE_LEN 12
 #define WRAPPED_LEN 40 /* AES key wrap adds eight bytes to the 32 of the key */
 #define POINT_LEN 65
-#define SKI_MAX 64
 #define RSA_MIN_LEN 256
 #define RSA_MAX_LEN 512
 
@@ -127,7 +126,7 @@ static struct err *key_agreement(struct cursor *ri)
 	TRY(enter(&keys, "encrypted key", SEQUENCE, &key));
 	TRY(err_wrap(cursor_end(&keys), "more than one recipient"));
 	TRY(enter(&key, "recipient", CONTEXT_0, &id));
-	TRY(get_octets(&id, "subject key identifier", 1, SKI_MAX));
+	TRY(get_octets(&id, "subject key identifier", 1, SEAL_SKI_MAX));
 	TRY(cursor_end(&id));
 	TRY(get_octets(&key, "encrypted key", WRAPPED_LEN, WRAPPED_LEN));
 	return cursor_end(&key);
@@ -139,7 +138,7 @@ static struct err *key_transport(struct cursor *ri)
 
 	TRY(EXACT(ri, "version of the recipient", VERSION_2));
 	TRY(err_wrap(get_value(ri, CONTEXT_0_PRIMITIVE, &id), "recipient"));
-	if (id.len < 1 || id.len > SKI_MAX)
+	if (id.len < 1 || id.len > SEAL_SKI_MAX)
 		return err_new(&ERR_FORMAT, "subject key identifier: %zu bytes", id.len);
 	TRY(EXACT(ri, "key transport", OAEP_SHA256));
 	TRY(get_octets(ri, "encrypted key", RSA_MIN_LEN, RSA_MAX_LEN));

@@ -8,6 +8,7 @@
 
 #include "evidence/cert.h"
 #include "evidence/key.h"
+#include "evidence/seal.h"
 #include "evidence/statement.h"
 
 /* Keys that were seen, so that none serves two ends. */
@@ -57,11 +58,7 @@ static struct err *check_sealing(const struct statement *s, EVP_PKEY *identity, 
 	if (strcmp(key_type(key), "p256") != 0)
 		return err_new(&ERR_STATEMENT_BAD,
 			"sealing certificate: a key of type %s, not p256", key_type(key));
-	if (!X509_get0_subject_key_id(cert))
-		return err_new(
-			&ERR_STATEMENT_BAD, "sealing certificate: no subject key identifier");
-	if (!cert_has_key_usage(cert, KU_KEY_AGREEMENT, true))
-		return err_new(&ERR_STATEMENT_BAD, "sealing certificate: not for key agreement");
+	TRY(err_as(&ERR_STATEMENT_BAD, seal_recipient(cert), "sealing certificate"));
 	key_hash(key, hash);
 	return see(seen, "sealing certificate", hash);
 }

@@ -50,8 +50,10 @@ static struct err *try_recipient(const char *path, X509 *cert)
 	AUTO(buf) struct buf *sealed = NULL;
 	const struct seal_context context = { .purpose = COMMON__PURPOSE__ENCRYPTION };
 
-	return err_as(&ERR_CONFIG, seal(key, cert, &context, &sealed),
-		"%s: keys cannot be sealed to it", path);
+	struct err *e = seal_recipient(cert);
+	if (!e)
+		e = seal(key, cert, &context, &sealed);
+	return err_as(&ERR_CONFIG, e, "%s: keys cannot be sealed to it", path);
 }
 
 static struct err *read_recipient(const char *path, struct buf **ret_der)

@@ -10,6 +10,7 @@
 #include "daemon/ca/settings_part.h"
 #include "daemon/ca/template.h"
 #include "evidence/payload.h"
+#include "evidence/seal.h"
 
 #define APP_FILE_MAX 32768
 /* Where the sections of other files are put into the table of options. */
@@ -240,6 +241,13 @@ static struct err *read_apps(cfg_t *cfg, const char *dir, struct settings *s)
 	return NULL;
 }
 
+/* What cannot be sealed to is found out here, not when the first key is made; and an unsound key would give all of them away. */
+static struct err *read_recipient(const char *dir, const char *file, X509 **ret_cert)
+{
+	TRY(settings_certificate(dir, file, ret_cert));
+	return err_as(&ERR_CONFIG, seal_recipient(*ret_cert), "%s", file);
+}
+
 /* Who can open sealed keys: the officers and derivd-history. */
 static struct err *read_recipients(cfg_t *cfg, const char *dir, struct settings *s)
 {
@@ -248,13 +256,13 @@ static struct err *read_recipients(cfg_t *cfg, const char *dir, struct settings 
 	if (cfg_size(cfg, "escrow") > ESCROW_MAX)
 		return err_new(&ERR_CONFIG, "escrow: more than %d certificates", ESCROW_MAX);
 	for (unsigned int i = 0; i < cfg_size(cfg, "escrow"); i++) {
-		TRY(err_wrap(
-			settings_certificate(dir, cfg_getnstr(cfg, "escrow", i), &s->escrow[i]),
-			"escrow"));
+		struct err *e =
+			read_recipient(dir, cfg_getnstr(cfg, "escrow", i), &s->escrow[i]);
 		s->n_escrow++;
+		TRY(err_wrap(e, "escrow"));
 	}
 	if (history)
-		TRY(err_wrap(settings_certificate(dir, history, &s->history), "history"));
+		TRY(err_wrap(read_recipient(dir, history, &s->history), "history"));
 	for (size_t i = 0; i < s->n_profiles; i++)
 		if (profile_is_escrowed(s->profiles[i]) && !s->n_escrow)
 			return err_new(&ERR_CONFIG,

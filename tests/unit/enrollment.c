@@ -3,6 +3,7 @@
 
 #include "tests/unit/enrollment.h"
 
+#include <openssl/rsa.h>
 #include <openssl/conf.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -22,6 +23,21 @@ static ProtobufCBinaryData lend(const struct buf *b)
 size_t enrollment_bit_step(void)
 {
 	return getenv("DERIVD_TEST_LONG") ? 1 : 9;
+}
+
+EVP_PKEY *enrollment_unsound(void)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+	BIGNUM *three = BN_new();
+
+	assert_true(BN_set_word(three, 3) == 1 && EVP_PKEY_keygen_init(ctx) == 1 &&
+		    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1 &&
+		    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, three) == 1 &&
+		    EVP_PKEY_generate(ctx, &key) == 1);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(three);
+	return key;
 }
 
 EVP_PKEY *enrollment_rsa(unsigned int bits)

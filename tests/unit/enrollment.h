@@ -70,5 +70,7 @@ X509_EXTENSION *enrollment_ext(int nid, const char *value);
 /* An RSA key of that many bits, or an EC key on a curve. */
 EVP_PKEY *enrollment_rsa(unsigned int bits);
 EVP_PKEY *enrollment_ec(const char *curve);
+/* RSA-2048 with the exponent 3: it signs, but counts as unsound. */
+EVP_PKEY *enrollment_unsound(void);
 
 #endif

@@ -158,7 +158,7 @@ endif
 tests_unit_libcaworld_a_SOURCES = tests/unit/ca_world.h tests/unit/ca_world.c tests/unit/ca_world_run.c
 tests_unit_libcaworld_a_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
 CA_UNIT_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
-CA_UNIT_LIBS = tests/unit/libcaworld.a $(CA_LIBS) $(UNIT_LIBS)
+CA_UNIT_LIBS = tests/unit/libcaworld.a tests/unit/libenrollment.a $(CA_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_flow
 tests_unit_test_ca_flow_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_flow_LDADD = $(CA_UNIT_LIBS)

@@ -3,12 +3,11 @@
 
 #include "tests/unit/ca_world.h"
 
-#include <openssl/rsa.h>
-
 #include "base/text.h"
 #include "evidence/cert.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
+#include "tests/unit/enrollment.h"
 
 static struct err *assess_card(struct world *w, const struct world_card_options *options)
 {
@@ -64,17 +63,7 @@ static void what_never_counts(void **state)
 static void a_key_that_is_not_sound(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	AUTO(pkey) EVP_PKEY *key = NULL;
-	BIGNUM *three = BN_new();
-
-	BN_set_word(three, 3);
-	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
-	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
-	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, three), 1);
-	assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
-	EVP_PKEY_CTX_free(ctx);
-	BN_free(three);
+	AUTO(pkey) EVP_PKEY *key = enrollment_unsound();
 	const struct world_card_options card = { .key = key };
 	assert_err_text(assess_card(w, &card), &ERR_CERT_NOT_ELIGIBLE, "exponent");
 }

@@ -15,6 +15,7 @@
 #include "evidence/cert.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
+#include "tests/unit/enrollment.h"
 
 /* --- configuration --- */
 
@@ -101,6 +102,40 @@ static void other_things_that_are_refused(void **state)
 	refuse(w, xstrdup("app \"mail\" {file = \"missing\"}"), "missing");
 	assert_ok(load(w, "anchor \"a\" {certificate = \"root.pem\"}"));
 	assert_ok(load(w, "nonce-lifetime = \"1min\"\noffer-lifetime = \"5min\""));
+}
+
+/* Like the officer's certificate, with another key. */
+static void write_recipient(struct world *w, EVP_PKEY *key, const char *usage)
+{
+	AUTO(x509) X509 *cert = X509_dup(w->officer);
+	X509_EXTENSION *ext = enrollment_ext(NID_key_usage, usage);
+
+	X509_set_pubkey(cert, key);
+	X509_EXTENSION_free(
+		X509_delete_ext(cert, X509_get_ext_by_NID(cert, NID_key_usage, -1)));
+	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
+	X509_EXTENSION_free(ext);
+	assert_true(X509_sign(cert, w->officer_key, EVP_sha256()) > 0);
+	AUTO(buf) struct buf *der = cert_der(cert);
+	world_write(w, "recipient.crt", buf_bytes(der));
+}
+
+/* Whoever holds copies of all encryption keys must have a good key, and one that can be sealed to. */
+static void recipients_that_are_refused(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(pkey) EVP_PKEY *unsound = enrollment_unsound(), *rsa = enrollment_rsa(2048);
+	AUTO(pkey) EVP_PKEY *p384 = enrollment_ec("P-384");
+
+	write_recipient(w, rsa, "critical,keyEncipherment");
+	assert_ok(load(w, "escrow = {\"recipient.crt\"}\nhistory = \"recipient.crt\""));
+	write_recipient(w, unsound, "critical,keyEncipherment");
+	refuse(w, xstrdup("escrow = {\"recipient.crt\"}"), "exponent");
+	refuse(w, xstrdup("history = \"recipient.crt\""), "exponent");
+	write_recipient(w, p384, "critical,keyAgreement");
+	refuse(w, xstrdup("escrow = {\"recipient.crt\"}"), "P-256 or RSA");
+	write_recipient(w, rsa, "critical,digitalSignature");
+	refuse(w, xstrdup("escrow = {\"recipient.crt\"}"), "not for key encipherment");
 }
 
 /* Bodies that are logged are read again: one encoding, and a digest that follows from every field. */
@@ -314,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(profiles_that_are_refused),
 		cmocka_unit_test(other_things_that_are_refused),
+		cmocka_unit_test(recipients_that_are_refused),
 		cmocka_unit_test(a_profile_has_one_body),
 		cmocka_unit_test(templates),
 		cmocka_unit_test(names_that_no_certificate_has),

@@ -192,7 +192,12 @@ static void unfit_recipients(void **state)
 	struct recipient p384 = recipient(enrollment_ec("P-384"));
 	struct recipient weak = recipient(enrollment_rsa(1024));
 	struct recipient ca = recipient(enrollment_ec("P-256"));
+	struct recipient unsound = recipient(enrollment_unsound());
+	struct recipient good = recipient(enrollment_rsa(2048));
 
+	assert_ok(seal_recipient(good.cert));
+	assert_err(seal_recipient(p384.cert), &ERR_CERT_NOT_ELIGIBLE);
+	assert_err_text(seal_recipient(unsound.cert), &ERR_CERT_NOT_ELIGIBLE, "exponent");
 	assert_err(seal(key, p384.cert, &context, &sealed), &ERR_CERT_NOT_ELIGIBLE);
 	assert_err(seal(key, weak.cert, &context, &sealed), &ERR_CERT_NOT_ELIGIBLE);
 	X509_free(ca.cert);
@@ -209,6 +214,8 @@ static void unfit_recipients(void **state)
 	recipient_end(&p384);
 	recipient_end(&weak);
 	recipient_end(&ca);
+	recipient_end(&unsound);
+	recipient_end(&good);
 }
 
 /* --- memory --- */

@@ -1,6 +1,8 @@
 /* test_statement.c: a device's statement: its one encoding, and what it must fulfil against an offer. */
 #include "tests/unit/unit.h"
 
+#include <openssl/x509v3.h>
+
 #include "evidence/key.h"
 #include "tests/unit/enrollment.h"
 
@@ -189,6 +191,22 @@ static struct bytes seal_cert(struct enrollment *e, EVP_PKEY *key, EVP_PKEY *sig
 	return replace(&e->sealing_der, cert_der(e->sealing_cert));
 }
 
+/* An identifier that no sealed key has room for. */
+static struct bytes seal_cert_with_long_id(struct enrollment *e)
+{
+	ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
+	uint8_t bytes[65] = { 1 };
+
+	seal_cert(e, e->sealing, e->identity);
+	ASN1_OCTET_STRING_set(id, bytes, sizeof(bytes));
+	assert_int_equal(X509_add1_ext_i2d(e->sealing_cert, NID_subject_key_identifier, id, 0,
+				 X509V3_ADD_REPLACE),
+		1);
+	ASN1_OCTET_STRING_free(id);
+	assert_true(X509_sign(e->sealing_cert, e->identity, EVP_sha256()) > 0);
+	return replace(&e->sealing_der, cert_der(e->sealing_cert));
+}
+
 static struct bytes compressed(struct enrollment *e)
 {
 	EVP_PKEY *twin = EVP_PKEY_dup(e->identity);
@@ -209,6 +227,8 @@ static void refuses_wrong_identity_and_sealing(void **state)
 		"something else");
 	REFUSED(s->sealing_certificate = seal_cert(e, p384, e->identity), &ERR_STATEMENT_BAD,
 		"p384");
+	REFUSED(s->sealing_certificate = seal_cert_with_long_id(e), &ERR_STATEMENT_BAD,
+		"subject key identifier");
 	REFUSED(s->sealing_certificate = buf_bytes(e->card_der), &ERR_STATEMENT_BAD,
 		"identity key");
 	REFUSED(s->identity_public = compressed(e), &ERR_STATEMENT_BAD, "identity key");
