@@ -9,6 +9,12 @@
 #include "daemon/ca/payload_fill.h"
 #include "evidence/cert.h"
 
+/*
+ * A device takes no item with a lower number than its last. Whoever could have one signed with the highest of all would keep
+ * everything from it for good, the notice of removal too, long after derivd was clean again.
+ */
+#define GAP_MAX (1 << 20)
+
 /* The payloads that derivd-ca fills in itself. */
 static bool is_filled_here(Ca__ItemKind kind)
 {
@@ -88,7 +94,7 @@ static struct err *check_sealed(struct state *s, const Ca__SignItem *q)
 	return NULL;
 }
 
-/* One certificate of the device's, or everything on a device that was revoked. */
+/* One certificate of the device's that was revoked, or everything on a device that was. */
 static struct err *check_removal(
 	struct state *s, const Ca__SignItem *q, const struct entry_receipt *device)
 {
@@ -97,7 +103,10 @@ static struct err *check_removal(
 
 	if (q->payload.len) {
 		TRY(parse_certificate(s, pb_bytes(q->payload), &c));
-		return check_owner(q, device, c);
+		TRY(check_owner(q, device, c));
+		return c->revoked ? NULL
+				  : err_new(&ERR_POLICY,
+					    "a certificate is removed only when it was revoked");
 	}
 	TRY(entry_device_revoked(s->ledger, q->device_id.data, &revoked_ms));
 	if (!revoked_ms)
@@ -141,6 +150,10 @@ static struct err *check_number(struct state *s, const Ca__SignItem *q)
 		return err_new(&ERR_WRONG_STATE,
 			"number %llu: the device has had number %llu already",
 			(unsigned long long)q->number, (unsigned long long)newest);
+	if (q->number - newest > GAP_MAX)
+		return err_new(&ERR_WRONG_STATE,
+			"number %llu: more than %d higher than the device's last, %llu",
+			(unsigned long long)q->number, GAP_MAX, (unsigned long long)newest);
 	return NULL;
 }
 

@@ -367,11 +367,14 @@ def _():
     refused("a sealed key of one's own", "CA_SIGN_ITEM", item(ada.device, n, SEALED_KEY, ENCRYPTION, b"hello"),
             "no-such-thing")
     refused("everything removed from a device in use", "CA_SIGN_ITEM", item(ada.device, n, REMOVAL), "policy")
+    refused("a certificate removed that was not revoked", "CA_SIGN_ITEM", item(ada.device, n, REMOVAL, SIGNING, mine), "policy")
     refused("another's certificate removed", "CA_SIGN_ITEM", item(ada.device, n, REMOVAL, SIGNING, his), "evidence-invalid")
     refused("an unknown kind", "CA_SIGN_ITEM", item(ada.device, n, 7), "protocol")
     for number in (0, 1, ada.number):
         refused(f"number {number}", "CA_SIGN_ITEM", item(ada.device, number, CERTIFICATE, SIGNING, mine), "wrong-state",
                 "protocol")
+    refused("the last number of all: none would be left for later items", "CA_SIGN_ITEM", item(ada.device, 2**63 - 1, CHAIN),
+            "wrong-state")
     used = next(i for i in ada.items if i["kind"] == CERTIFICATE)
     refused("an item's id for something else", "CA_SIGN_ITEM", item(ada.device, n, CHAIN, 0, b"", used["id"]), "wrong-state")
 

@@ -181,6 +181,14 @@ static void numbers_only_grow(void **state)
 	assert_err(item(w, w->device, 2, UINT64_MAX, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),
 		&ERR_PROTOCOL);
 	assert_ok(item(w, w->device, 2, 12, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)));
+	/* Nor by so much that none is left for later items. */
+	assert_err(item(w, w->device, 3, INT64_MAX, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),
+		&ERR_WRONG_STATE);
+	assert_err(item(w, w->device, 3, 12 + (1 << 20) + 1, CA__ITEM_KIND__CHAIN, NONE,
+			   BYTES("", 0)),
+		&ERR_WRONG_STATE);
+	assert_ok(item(
+		w, w->device, 3, 12 + (1 << 20), CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)));
 }
 
 static void items_for_another_device(void **state)
@@ -270,6 +278,8 @@ static void a_revoked_certificate(void **state)
 	AUTO_MSG Ca__Certified *c = NULL;
 	struct bytes cert = pb_bytes(i->authentication->certificate);
 
+	assert_err(
+		item(w, w->device, 1, 1, CA__ITEM_KIND__REMOVAL, AUTHENTICATION, cert), &ERR_POLICY);
 	assert_err(revoke(w, i->authentication->serial, 6, &first), &ERR_POLICY);
 	assert_err(revoke(w, i->authentication->serial, 2, &first), &ERR_POLICY);
 	assert_err(revoke(w, "00", 1, &first), &ERR_NO_SUCH);
