@@ -220,10 +220,8 @@ struct err *store_job_void(struct store *s, uint64_t run, bool same_boot, uint64
 	*ret_n = sql_changes(s);
 	if (same_boot)
 		return NULL;
-	return sql_run(s,
-		"UPDATE job SET next_boot_ms = 0 WHERE next_boot_ms > 0 AND state IN ('retry', "
-		"'blocked')",
-		"");
+	/* A job's time, also of one that waits for its first try, was counted with a clock that has begun again. */
+	return sql_run(s, "UPDATE job SET next_boot_ms = 0 WHERE next_boot_ms > 0 AND " READY, "");
 }
 
 struct err *store_job_return(struct store *s, const uint8_t device[static SHA256_LEN])

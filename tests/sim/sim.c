@@ -584,6 +584,8 @@ void sim_settle(struct sim *s)
 		do
 			sim_run(s, 50);
 		while (!is_quiet(s) && most-- > 50);
+		if (!is_quiet(s))
+			sim_fail(s, "all is well, and still something is under way");
 		clock_fake_advance(31LL * 24 * 3600 * 1000);
 	}
 	sim_run(s, 50);

@@ -40,7 +40,7 @@ void sim_device_new(struct sim *s, size_t d)
 	t->spki = sig_spki(t->identity);
 	sha256(buf_bytes(t->spki), t->id);
 	clock_random(t->random, sizeof(t->random));
-	t->stubborn = s->trouble && clock_fake_below(12) == 0;
+	t->stubborn = s->trouble && clock_fake_below(4) == 0;
 }
 
 void sim_device_lost(struct sim *s, size_t d)

@@ -313,6 +313,21 @@ static void leases_of_another_run_are_void(void **state)
 	assert_int_equal(waiting, 1);
 }
 
+static void what_waits_does_not_wait_for_the_clock_of_another_boot(void **state)
+{
+	uint64_t n = 0;
+
+	/* Posted after weeks of uptime, while derivd-ca was away; then the machine was started again. */
+	post(1, JOB_CERTIFY, 2, 2000000000);
+	post(2, JOB_CRL, 0, 2000000000);
+	assert_ok(store_job_void(s, 2, true, &n));
+	AUTO_MEM char *none = lease(10, 1, false);
+	assert_string_equal(none, "");
+	assert_ok(store_job_void(s, 3, false, &n));
+	AUTO_MEM char *both = lease(10, 1, false);
+	assert_string_equal(both, "2 1 ");
+}
+
 static void add_item(unsigned int n, enum item_state item_state)
 {
 	struct item i = { .number = n, .kind = 1, .state = item_state };
@@ -380,6 +395,7 @@ int main(void)
 		TEST(jobs_are_leased_by_rank_and_time),
 		TEST(a_devices_items_are_signed_one_after_the_other),
 		TEST(leases_of_another_run_are_void),
+		TEST(what_waits_does_not_wait_for_the_clock_of_another_boot),
 		TEST(items_are_handed_out_up_to_the_first_gap),
 		TEST(a_sealed_key_that_is_purged_is_gone_from_the_file),
 	};
