@@ -33,6 +33,12 @@ static struct err *fail(struct worker *w, const struct msg *msg, struct err *tak
 {
 	struct err *e = w->answered ? NULL : peer_send_error(w->peer, w->serial, take_e);
 
+	/* Who hangs up while we work wants no answer any more: nothing has failed. */
+	if (err_is(take_e, &ERR_GONE) && (w->answered || err_is(e, &ERR_GONE))) {
+		log_debug("%s: %s", msg->name, err_get_text(take_e));
+		err_free(take_e);
+		return e;
+	}
 	log_failure(msg, take_e);
 	return e;
 }
@@ -95,6 +101,33 @@ struct err *worker_run(int take_fd, enum msg_link link, const char *program,
 	AUTO(err) struct err *e = converse(&w, program, ops, deadline_s);
 
 	say_why(&w, e);
+	return err_is(e, &ERR_GONE) ? NULL : take(e);
+}
+
+/* --- when nothing can be served --- */
+
+static struct err *refuse_all(struct peer *p, const char *program, const struct err *why)
+{
+	TRY(peer_hello(p, program, HELLO_TIMEOUT_MS));
+	for (;;) {
+		struct peer_message m;
+
+		TRY(peer_recv(p, -1, &m));
+		msg_free(m.body);
+		if (m.msg->number == MSG_ERROR)
+			return NULL;
+		TRY(peer_send_error(p, m.serial, why));
+	}
+}
+
+struct err *worker_refuse(int take_fd, enum msg_link link, const char *program, struct err *take_why)
+{
+	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
+	AUTO(err) struct err *why = take_why;
+
+	/* At once: the peer may stay for long. */
+	log_error(err_new(err_get_kind(why), "%s", err_get_text(why)), "%s", program);
+	AUTO(err) struct err *e = refuse_all(p, program, why);
 	return err_is(e, &ERR_GONE) ? NULL : take(e);
 }
 

@@ -31,6 +31,12 @@ struct worker_op {
  */
 MUST_CHECK struct err *worker_run(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state);
+/*
+ * For a program that cannot work, for example because of its configuration: logs why, and answers every request with it
+ * until the peer hangs up, so that whoever asks learns of it. Errors as for worker_run.
+ */
+MUST_CHECK struct err *worker_refuse(
+	int take_fd, enum msg_link link, const char *program, struct err *take_why);
 /* Sends the answer to the request that is being served. */
 MUST_CHECK struct err *worker_reply(struct worker *w, enum msg_number number, const void *body);
 /* Answers with Done. */

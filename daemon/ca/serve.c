@@ -99,26 +99,6 @@ static const struct worker_op ops[] = {
 	{ 0, NULL },
 };
 
-/* When the state cannot be opened, every request is answered with the reason: derivd shows it to the operator. */
-static struct err *broken(struct worker *w, const void *request)
-{
-	const struct err *why = w->state;
-
-	(void)request;
-	return err_new(err_get_kind(why), "%s", err_get_text(why));
-}
-
-static struct err *serve_broken(int fd, struct err *take_why)
-{
-	AUTO(err) struct err *why = take_why;
-	struct worker_op all[ARRAY_LEN(ops)];
-
-	memcpy(all, ops, sizeof(all));
-	for (size_t i = 0; all[i].number; i++)
-		all[i].run = broken;
-	return worker_run(fd, LINK_CA, "derivd-ca", all, DEADLINE_S, why);
-}
-
 struct err *serve(void)
 {
 	AUTO(state) struct state *s = NULL;
@@ -126,7 +106,8 @@ struct err *serve(void)
 
 	TRY(proc_passed_fd("", SOCK_SEQPACKET, false, &fd));
 	struct err *e = state_open(&s);
+	/* derivd shows the reason to the operator. */
 	if (e)
-		return serve_broken(fd, e);
+		return worker_refuse(fd, LINK_CA, "derivd-ca", e);
 	return worker_run(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s);
 }

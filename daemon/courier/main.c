@@ -75,8 +75,10 @@ static struct err *serve(struct courier *c)
 {
 	int fd;
 
-	TRY(read_config(c));
 	TRY(proc_passed_fd("", SOCK_SEQPACKET, false, &fd));
+	struct err *e = read_config(c);
+	if (e)
+		return worker_refuse(fd, LINK_COURIER, "derivd-courier", e);
 	fetch_start();
 	return worker_run(fd, LINK_COURIER, "derivd-courier", ops, DEADLINE_S, c);
 }

@@ -144,6 +144,20 @@ def _():
         tap.equal(watch.end(), 0, "exit status after hanging up")
 
 
+@tap.test("who hangs up while it watches has ended it: no failure")
+def _():
+    with Rig() as rig:
+        reader = rig.add_reader(card=bob())
+        for _ in range(3):
+            with session(rig) as watch:
+                watch.ask(do="watch")
+                watch.hang_up()
+                reader.pull()
+                reader.insert()
+                tap.equal(watch.end(), 0, "exit status")
+                tap.equal(watch.messages(), "", "log")
+
+
 @tap.test("a watch ends with the next request")
 def _():
     with Rig() as rig, session(rig) as card:

@@ -68,9 +68,13 @@ class Card:
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
 
+    def hang_up(self):
+        """Without waiting for derivd-card."""
+        self.process.stdin.close()
+
     def end(self):
         """Hangs up and waits; the wait status of derivd-card."""
-        if self.process.stdin.closed:
+        if self.process.stdout.closed:
             return None
         self.process.stdin.close()
         line = self.process.stdout.readline()

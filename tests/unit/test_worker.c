@@ -1,7 +1,9 @@
 /* test_worker.c: the worker's loop in a child process, a peer in this one. */
 #include "tests/unit/unit.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,10 @@ static struct err *op_fetch(struct worker *w, const void *request)
 		return err_new(&ERR_POLICY, "not %s", f->url);
 	if (strcmp(f->url, "http://hang/") == 0)
 		pause();
+	if (strcmp(f->url, "http://late/") == 0) {
+		struct pollfd gone = { .fd = peer_get_fd(w->peer) };
+		assert_int_equal(poll(&gone, 1, 20000), 1);
+	}
 	if (strcmp(f->url, "http://reasons/") == 0) {
 		Common__Error e = COMMON__ERROR__INIT;
 		Common__Reason r = COMMON__REASON__INIT, *list[] = { &r };
@@ -43,6 +49,9 @@ static struct err *op_fetch(struct worker *w, const void *request)
 	return worker_reply(w, MSG_COURIER_FETCHED, &answer);
 }
 
+/* In place of a deadline: the child has no configuration. */
+#define CANNOT_WORK 9999
+
 static const struct worker_op ops[] = {
 	{ MSG_COURIER_FETCH, op_fetch },
 	{ 0, NULL },
@@ -50,6 +59,19 @@ static const struct worker_op ops[] = {
 
 /* Exit status of the child. */
 enum { ENDED = 0, BROKE = 3 };
+
+/* Where the next child writes its log; -1: to standard error. */
+static int log_to = -1;
+
+static struct err *work(int fd, unsigned int deadline_s)
+{
+	uint32_t served = 0;
+
+	if (deadline_s == CANNOT_WORK)
+		return worker_refuse(fd, LINK_COURIER, "test-worker",
+			err_new(&ERR_CONFIG, "courier.conf:7: no such key"));
+	return worker_run(fd, LINK_COURIER, "test-worker", ops, deadline_s, &served);
+}
 
 static pid_t start(unsigned int deadline_s, int *ret_fd)
 {
@@ -63,11 +85,11 @@ static pid_t start(unsigned int deadline_s, int *ret_fd)
 		*ret_fd = fds[0];
 		return pid;
 	}
-	uint32_t served = 0;
 	close(fds[0]);
+	if (log_to >= 0)
+		dup2(log_to, STDERR_FILENO);
 	log_init("test-worker", false);
-	AUTO(err)
-	struct err *e = worker_run(fds[1], LINK_COURIER, "test-worker", ops, deadline_s, &served);
+	AUTO(err) struct err *e = work(fds[1], deadline_s);
 	_exit(e ? BROKE : ENDED);
 }
 
@@ -185,6 +207,54 @@ static void a_request_before_hello_is_refused(void **state)
 	assert_int_equal(wait_exit(pid), BROKE);
 }
 
+/* What the child has logged by its end. */
+static void read_log(FILE *log, char text[static 1024])
+{
+	rewind(log);
+	text[fread(text, 1, 1023, log)] = '\0';
+	fclose(log);
+	log_to = -1;
+}
+
+static void who_hangs_up_is_no_failure(void **state)
+{
+	FILE *log = tmpfile();
+	char text[1024];
+	pid_t pid;
+
+	log_to = fileno(log);
+	AUTO(peer) struct peer *p = start_peer(0, &pid);
+	Courier__Fetch f = COURIER__FETCH__INIT;
+	char url[] = "http://late/";
+	uint32_t serial;
+
+	f.url = url;
+	assert_ok(peer_ask(p, MSG_COURIER_FETCH, &f, &serial));
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+	read_log(log, text);
+	assert_string_equal(text, "");
+}
+
+static void who_cannot_work_says_why_to_everybody(void **state)
+{
+	FILE *log = tmpfile();
+	char text[1024];
+	pid_t pid;
+
+	log_to = fileno(log);
+	AUTO(peer) struct peer *p = start_peer(CANNOT_WORK, &pid);
+	AUTO_MSG Courier__Fetched *a = NULL;
+
+	for (int i = 0; i < 2; i++)
+		assert_err_text(fetch(p, "http://x/", &a), &ERR_CONFIG, "courier.conf:7");
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+	read_log(log, text);
+	assert_non_null(strstr(text, "courier.conf:7"));
+	assert_null(strstr(strstr(text, "courier.conf:7") + 1, "courier.conf:7"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +264,8 @@ int main(void)
 		cmocka_unit_test(a_hanging_operation_is_killed),
 		cmocka_unit_test(an_illegal_message_ends_the_worker_with_a_word),
 		cmocka_unit_test(a_request_before_hello_is_refused),
+		cmocka_unit_test(who_hangs_up_is_no_failure),
+		cmocka_unit_test(who_cannot_work_says_why_to_everybody),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
