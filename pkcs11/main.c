@@ -17,9 +17,13 @@
 #include "base/proc.h"
 #include "pkcs11/hold.h"
 #include "pkcs11/serve.h"
+#include "proto/worker.h"
 
 /* The connection is moved at least here, away from numbers that foreign code takes for granted. */
 #define CONNECTION_FD_MIN 32
+
+/* How long libraries may take to clean up at the end. */
+#define EXIT_S 5
 
 static struct err *load_settings(struct settings **ret_settings)
 {
@@ -59,7 +63,9 @@ static struct err *serve(void)
 	/* Standard error is the log. */
 	TRY(to_dev_null(STDIN_FILENO));
 	TRY(to_dev_null(STDOUT_FILENO));
-	TRY(load_settings(&settings));
+	struct err *e = load_settings(&settings);
+	if (e)
+		return worker_refuse(fd_take(&fd), LINK_CARD, "derivd-card", e);
 	return serve_connection(fd_take(&fd), settings);
 }
 
@@ -111,6 +117,8 @@ int main(int argc, char **argv)
 	proc_start("derivd-card");
 	struct err *e = run(argc, argv);
 
+	/* What a module does when the process exits is foreign code too. */
+	proc_deadline(EXIT_S);
 	if (!e)
 		return EXIT_SUCCESS;
 	log_error(e, "derivd-card");

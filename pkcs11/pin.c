@@ -65,11 +65,12 @@ struct pin pin_from(const CK_TOKEN_INFO *info, const struct hold_look *look)
 	return p;
 }
 
-struct pin pin_after_refusal(const struct pin *before, const CK_TOKEN_INFO *info)
+struct pin pin_after_refusal(
+	const struct pin *before, const CK_TOKEN_INFO *info, unsigned int cost)
 {
 	struct hold_look counted = {
 		.knows_tries = before->knows_tries,
-		.tries_left = before->tries_left > 0 ? before->tries_left - 1 : 0,
+		.tries_left = before->tries_left > cost ? before->tries_left - cost : 0,
 	};
 
 	return pin_from(info, &counted);

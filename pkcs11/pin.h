@@ -25,8 +25,9 @@ struct pin {
 
 /* From the token's flags and, if look is not NULL and knows it, the card's own counter; the worse of the two counts. */
 struct pin pin_from(const CK_TOKEN_INFO *info, const struct hold_look *look);
-/* After the card refused a PIN: one try less where the number is known; info as it is now. */
-struct pin pin_after_refusal(const struct pin *before, const CK_TOKEN_INFO *info);
+/* After the card refused a PIN: cost tries less where the number is known; info as it is now. */
+struct pin pin_after_refusal(
+	const struct pin *before, const CK_TOKEN_INFO *info, unsigned int cost);
 
 struct refused;
 

@@ -34,7 +34,7 @@ const struct pin *session_pin(const struct session *s);
 /*
  * Is it the same card; may the PIN be sent; login; signature; its verification. pin: empty with a PIN pad, or where none
  * is asked for; cleared as soon as it has been used, and in any case. ERR_PIN_*, ERR_CARD_*, ERR_TIMED_OUT (PIN pad), ERR_MODULE. When session_is_spent afterwards, the
- * session can only be freed: after a login that succeeded, and after a card that failed.
+ * session can only be freed: after a login that succeeded (unless the key refused the PIN then), and after a card that failed.
  */
 MUST_CHECK struct err *session_sign(struct session *s, const struct order *order,
 	struct secret *pin, bool insist, struct buf **ret_signature);

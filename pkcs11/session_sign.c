@@ -18,8 +18,11 @@ static struct err *check_same(struct session *s, const struct order *order)
 	return session_check_exclusive(s);
 }
 
-/* What the card says of its PIN after it refused one. */
-static void note_refusal(struct session *s, struct bytes pin)
+/*
+ * What the card says of its PIN after it refused one, as wrong or as malformed: some cards count that too. Where nobody
+ * knows how many tries are left now, the card is read anew before another PIN may be sent.
+ */
+static void note_refusal(struct session *s, struct bytes pin, CK_RV why)
 {
 	CK_TOKEN_INFO info = s->slot.token;
 	CK_RV rv = MODULE_CALL(s->module, C_GetTokenInfo, s->slot.id, &info);
@@ -28,7 +31,8 @@ static void note_refusal(struct session *s, struct bytes pin)
 		log_info("the state of the PIN cannot be read: %s", rv_name(rv));
 	if (pin.len > 0)
 		refused_add(s->refused, pin);
-	s->pin = pin_after_refusal(&s->pin, &info);
+	s->spent = s->spent || (rv != CKR_OK && !s->pin.knows_tries);
+	s->pin = pin_after_refusal(&s->pin, &info, why == CKR_PIN_INCORRECT);
 }
 
 static struct err *refusal(const struct session *s)
@@ -51,10 +55,10 @@ static struct err *login(struct session *s, const struct secret *secret)
 		return NULL;
 	CK_RV rv = MODULE_CALL_FOR(
 		s->module, seconds, C_Login, s->token.session, CKU_USER, bytes, pad ? 0 : pin.len);
-	if (rv == CKR_PIN_INCORRECT) {
-		note_refusal(s, pin);
+	if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE)
+		note_refusal(s, pin, rv);
+	if (rv == CKR_PIN_INCORRECT)
 		return refusal(s);
-	}
 	if (rv == CKR_PIN_LOCKED)
 		s->pin.state = CARD__PIN_STATE__PIN_LOCKED;
 	TRY(rv_error(rv, "C_Login"));
@@ -83,6 +87,26 @@ static struct err *find_key(struct session *s, const struct order *order, CK_OBJ
 		order->cert->always_authenticate, ret_always_authenticate);
 }
 
+/*
+ * The PIN was right for the login, but not when the key asked for it: at a PIN pad it is typed twice. The token wants a
+ * new login then, and the operation that was begun is dropped with its session.
+ */
+static struct err *refused_by_key(struct session *s, struct bytes pin, struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+
+	MODULE_CALL(s->module, C_Logout, s->token.session);
+	MODULE_CALL(s->module, C_CloseSession, s->token.session);
+	s->logged_in = false;
+	s->has_token = false;
+	CK_RV rv = MODULE_CALL(s->module, C_OpenSession, s->slot.id, CKF_SERIAL_SESSION, NULL, NULL,
+		&s->token.session);
+	s->has_token = rv == CKR_OK;
+	s->spent = rv != CKR_OK;
+	note_refusal(s, pin, CKR_PIN_INCORRECT);
+	return refusal(s);
+}
+
 static struct err *use_key(struct session *s, const struct order *order, struct secret *pin,
 	struct buf **ret_signature)
 {
@@ -99,8 +123,14 @@ static struct err *use_key(struct session *s, const struct order *order, struct 
 		.pad = s->pin.pad,
 		.seconds = s->pin.pad ? s->settings->pad_s : 0,
 	};
-	TRY(signing_sign(&s->token, key, order->algorithm, intent, always, &again, &signature));
+	if (always && !again.pad && again.pin.len == 0)
+		return err_new(&ERR_CARD_NO_KEY, "the key wants a PIN, and the card says it has none");
+	struct err *e = signing_sign(
+		&s->token, key, order->algorithm, intent, always, &again, &signature);
+	if (err_is(e, &ERR_PIN_WRONG))
+		return refused_by_key(s, secret_bytes(pin), e);
 	secret_clear(pin);
+	TRY(e);
 	/* A card, or a module, that does not sign what it was asked to. */
 	TRY(err_as(&ERR_CARD_FAILED,
 		intent_verify(X509_get0_pubkey(order->x509), order->algorithm, intent,

@@ -99,6 +99,11 @@ def _():
             took = time.monotonic() - began
             tap.check(0.8 < took < 4, f"{function}: {took:.1f} s")
             tap.equal(card.end(), KILL, f"{function}: wait status")
+    with liar("hang:exit") as card:
+        expect_open(card.open())
+        began = time.monotonic()
+        tap.equal(card.end(), KILL, "a library that does not let the process exit: wait status")
+        tap.check(time.monotonic() - began < 20, "killed too late")
     for function in ("C_Login", "C_Sign", "C_Finalize"):
         with liar(f"hang:{function}") as card:
             expect_open(card.open(), function)
@@ -180,7 +185,15 @@ def _():
     with liar("login-refused:context") as card:
         expect_open(card.open())
         expect_error(card.sign("", PIN), "pin-wrong")
-        expect_error(card.sign("", PIN), "session-over")
+        answer = card.sign("", PIN)
+        expect_error(answer, "pin-wrong")
+        tap.contains(answer["text"], "not sent again", "text")
+    with liar("login-malformed") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", PIN), "pin-format")
+        answer = card.sign("", PIN)
+        expect_error(answer, "pin-wrong")
+        tap.contains(answer["text"], "not sent again", "text")
     with liar("login-any") as card:
         expect_open(card.open())
         expect_signed(card.sign("", WRONG))
@@ -218,6 +231,10 @@ def _():
         expect_open(card.open())
         expect_error(card.sign("", ""), "timed-out")
         expect_signed(card.sign("", ""))
+    with liar("pad:mistyped") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", ""), "pin-wrong", "for the key")
+        expect_signed(card.sign("", ""), "after both PINs again")
     with liar("pad:hang", "pin-pad-timeout = 3s\n") as card:
         expect_open(card.open())
         began = time.monotonic()
@@ -231,6 +248,9 @@ def _():
         tap.equal(expect_open(card.open())["pin"], "none", "PIN")
         expect_error(card.sign("", PIN), "pin-format")
         expect_signed(card.sign("", ""))
+    with liar("no-login:always") as card:
+        expect_open(card.open())
+        expect_error(card.sign("", ""), "no-signing-key", "a key that asks for one all the same")
 
 
 @tap.test("many large certificates: as many as the wire takes")
@@ -298,11 +318,15 @@ def _():
         expect_error(answer, "several-cards")
         tap.contains(answer["text"], '"one", "two"' if '"one", "two"' in answer["text"] else '"two", "one"', "text")
         expect_error(card.open(uri="pkcs11:token=three"), "unknown-card")
-        expect_error(card.open(uri="pkcs11:token=two;pin-value=1"), "format")
-        expect_error(card.open(uri="pkcs11:token=two?pin-value=1"), "format")
-        expect_error(card.open(uri="http://example.org"), "format")
+        for uri in (f"pkcs11:token=two;pin-value={PIN}", f"pkcs11:token=two?pin-value={PIN}",
+                    f"pkcs11:token=%zz?pin-value={PIN}", "http://example.org"):
+            answer = card.open(uri=uri)
+            expect_error(answer, "format", uri)
+            tap.lacks(answer["text"], PIN, "text")
         tap.equal(expect_open(card.open(uri="pkcs11:token=two"))["label"], "two", "label")
         expect_signed(card.sign("", PIN))
+        tap.equal(card.end(), 0, "exit status")
+        tap.lacks(card.messages(), PIN, "log")
     with session(SOFTHSM, 'uri = "pkcs11:token=one"\n', env=env) as card:
         tap.equal(expect_open(card.open())["label"], "one", "label")
 
@@ -314,7 +338,7 @@ def _():
     cases = {"": "", "modul = x\n": "card.conf:1", 'module = "opensc.so"\n': "absolute path",
              "call-timeout = 0s\n": "call-timeout", "call-timeout = soon\n": "call-timeout",
              "card-types = {credit}\n": "credit", "card-types = {}\n": "card-types",
-             'card-drivers = {"a;b"}\n': "card-drivers", 'uri = "pkcs11:?pin-value=1"\n': "uri",
+             'card-drivers = {"a;b"}\n': "card-drivers", f'uri = "pkcs11:?pin-value={PIN}"\n': "uri",
              'module = "/nonexistent.so"\n': "/nonexistent.so", 'opensc-conf = "x"\n': "opensc-conf"}
     for text, wanted in cases.items():
         where = tempfile.mkdtemp(dir=top)
@@ -324,6 +348,17 @@ def _():
                               env={**os.environ, "CONFIGURATION_DIRECTORY": where})
         tap.equal(done.returncode, 1 if wanted else 0, f"exit status for {text!r}: {done.stderr}")
         tap.contains(done.stderr, wanted, "standard error")
+        tap.lacks(done.stderr, PIN, "standard error")
+
+
+@tap.test("with a card.conf that is wrong every request is answered with what is wrong, and where")
+def _():
+    with session(LYING, "modul = x\n") as card:
+        for _ in range(2):
+            answer = card.open()
+            expect_error(answer, "config")
+            tap.contains(answer["text"], "card.conf:4", "text")
+        expect_error(card.ask(do="readers"), "config")
 
 
 if __name__ == "__main__":

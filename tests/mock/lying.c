@@ -117,6 +117,12 @@ static void meddle(void)
 		close(fd);
 }
 
+__attribute__((destructor)) static void leave(void)
+{
+	if (lies("hang", "exit"))
+		hang();
+}
+
 CK_RV C_Initialize(void *args)
 {
 	(void)args;
@@ -172,7 +178,13 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID id, CK_SLOT_INFO *info)
 /* The PIN is typed at the reader. */
 static bool has_pad(void)
 {
-	return lies("pad", NULL) || lies("pad", "cancel") || lies("pad", "hang");
+	return lies("pad", NULL) || lies("pad", "cancel") || lies("pad", "hang") ||
+	       lies("pad", "mistyped");
+}
+
+static bool no_login(void)
+{
+	return lies("no-login", NULL) || lies("no-login", "always");
 }
 
 CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
@@ -185,7 +197,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	fill(info->model, sizeof(info->model), "Liar");
 	fill(info->serialNumber, sizeof(info->serialNumber), "42");
 	info->flags = CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
-	if (!lies("no-login", NULL))
+	if (!no_login())
 		info->flags |= CKF_LOGIN_REQUIRED;
 	if (has_pad())
 		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
@@ -237,6 +249,10 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK
 		return CKR_FUNCTION_CANCELED;
 	if (lies("login-refused", user == CKU_CONTEXT_SPECIFIC ? "context" : "user"))
 		return CKR_PIN_INCORRECT;
+	if (lies("login-malformed", NULL))
+		return CKR_PIN_LEN_RANGE;
+	if (lies("pad", "mistyped") && user == CKU_CONTEXT_SPECIFIC && state.cancelled++ == 0)
+		return CKR_PIN_INCORRECT;
 	if (!is_pin(pin, n) && !lies("login-any", NULL)) {
 		state.tries -= state.tries > 0;
 		return CKR_PIN_INCORRECT;
@@ -264,7 +280,7 @@ static CK_OBJECT_CLASS class_of(CK_OBJECT_HANDLE object)
 
 static bool fits(CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *attributes, CK_ULONG n)
 {
-	bool fits = object != PRIVATE_KEY || state.logged_in || lies("no-login", NULL);
+	bool fits = object != PRIVATE_KEY || state.logged_in || no_login();
 
 	for (CK_ULONG i = 0; i < n; i++) {
 		const CK_ATTRIBUTE *a = &attributes[i];
@@ -368,7 +384,10 @@ static CK_RV give_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE *a)
 		return give(a, lies("no-sign", NULL) ? &no : &yes, sizeof(yes));
 	case CKA_ALWAYS_AUTHENTICATE:
 		return give(a,
-			lies("always", NULL) || lies("login-refused", "context") ? &yes : &no,
+			lies("always", NULL) || lies("login-refused", "context") ||
+					lies("pad", "mistyped") || lies("no-login", "always")
+				? &yes
+				: &no,
 			sizeof(yes));
 	default:
 		return CKR_ATTRIBUTE_TYPE_INVALID;
@@ -430,7 +449,7 @@ CK_RV C_Sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG n, CK_BYTE *sign
 
 	(void)session;
 	ENTER();
-	if (!state.logged_in && !lies("no-login", NULL))
+	if (!state.logged_in && !no_login())
 		return CKR_USER_NOT_LOGGED_IN;
 	if (!signature || *signature_n < 64)
 		return CKR_BUFFER_TOO_SMALL;

@@ -68,14 +68,16 @@ static void a_refusal_costs_one_try(void **state)
 	CK_TOKEN_INFO info = token(USUAL);
 	struct pin p = from_count(USUAL, 3);
 
-	p = pin_after_refusal(&p, &info);
+	p = pin_after_refusal(&p, &info, 0);
+	assert_int_equal(p.tries_left, 3);
+	p = pin_after_refusal(&p, &info, 1);
 	assert_int_equal(p.tries_left, 2);
-	p = pin_after_refusal(&p, &info);
+	p = pin_after_refusal(&p, &info, 1);
 	assert_int_equal(p.state, CARD__PIN_STATE__PIN_FINAL);
-	p = pin_after_refusal(&p, &info);
+	p = pin_after_refusal(&p, &info, 1);
 	assert_int_equal(p.state, CARD__PIN_STATE__PIN_LOCKED);
 	p = from_flags(USUAL);
-	p = pin_after_refusal(&p, &info);
+	p = pin_after_refusal(&p, &info, 1);
 	assert_int_equal(p.state, CARD__PIN_STATE__PIN_OK);
 	assert_false(p.knows_tries);
 }
