@@ -1,7 +1,7 @@
 /*
  * roster.c: three hash tables of chains. Their size is fixed by the most connections; their hash is keyed, so that
  * nobody outside chooses who shares a chain. An address stays known for a while after its last connection, because
- * how many it opened lately counts.
+ * how many it opened lately counts; not for so long when there are too many of them.
  */
 #include "daemon/gateway/roster.h"
 
@@ -123,6 +123,16 @@ void roster_expired(struct roster *r, struct due_entry *entry)
 		r, (struct address *)(void *)((uint8_t *)entry - offsetof(struct address, due)));
 }
 
+/* Of those that nobody is connected from: there are some unless max-connections was raised by a reload. */
+static bool forget_oldest(struct roster *r)
+{
+	struct due_entry *oldest = due_peek(r->due, DUE_ADDRESS);
+
+	if (oldest)
+		roster_expired(r, oldest);
+	return oldest;
+}
+
 static const uint8_t MAPPED[12] = { [10] = 0xff, [11] = 0xff };
 
 static bool is_ipv4(const uint8_t ip[static ADDRESS_LEN])
@@ -153,7 +163,7 @@ static struct address *find_address(struct roster *r, const uint8_t full_ip[stat
 		if (memcmp(a->ip, ip, sizeof(ip)) == 0)
 			return a;
 	}
-	if (r->n_addresses >= r->max_addresses)
+	if (r->n_addresses >= r->max_addresses && !forget_oldest(r))
 		return NULL;
 	struct address *a = xcalloc(1, sizeof(*a));
 	memcpy(a->ip, ip, sizeof(ip));

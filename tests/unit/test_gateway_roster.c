@@ -145,6 +145,26 @@ static void an_address_is_forgotten_after_a_while(void **state)
 	}
 }
 
+/* Whoever has a /48 has 65536 networks to come from: they fill the table, and nobody else is kept out by it. */
+static void addresses_that_left_make_room_for_new_ones(void **state)
+{
+	char address[64];
+
+	assert_true(enter(1, "192.0.2.1"));
+	for (size_t i = 0; i < 5000; i++) {
+		snprintf(address, sizeof(address), "2001:db8:0:%zx::1", i);
+		if (!enter(0, address))
+			fail_msg("%s: %s", address, t.why);
+		roster_leave(t.roster, &t.entries[0]);
+	}
+	assert_true(enter(0, "192.0.2.2"));
+	/* Who is connected is not forgotten. */
+	for (size_t i = 2; i < 101; i++)
+		assert_true(enter(i, "192.0.2.1"));
+	assert_false(enter(101, "192.0.2.1"));
+	assert_string_equal(t.why, "max-per-address is reached");
+}
+
 static void numbers_find_their_connection_and_are_never_used_again(void **state)
 {
 	uint64_t last = 0;
@@ -201,6 +221,8 @@ int main(void)
 			an_address_opens_so_many_in_a_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			an_address_is_forgotten_after_a_while, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			addresses_that_left_make_room_for_new_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			numbers_find_their_connection_and_are_never_used_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
