@@ -197,6 +197,9 @@ void conn_announce(struct conn *c)
 		relay_up(c, MSG_DEVICE_HELLO, c->hello_serial, buf_bytes(c->hello));
 		return;
 	}
+	/* Once is enough: a second one would meet a device that has said Hello and waits for Welcome. */
+	if (c->phase == CONN_AGAIN)
+		return;
 	c->phase = CONN_AGAIN;
 	c->was_again = true;
 	send_empty(c, MSG_DEVICE_RESTARTED);

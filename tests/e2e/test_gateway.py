@@ -295,6 +295,24 @@ def _():
         tap.equal(core.expect("GATEWAY_RELAY", "DEVICE_PULL").inner_body, pb((1, 3)), "body")
 
 
+@tap.test("derivd goes twice before the device has answered: it is asked once")
+def _():
+    with Gateway() as g:
+        core, phone, connection = connected(g)
+        for _ in range(2):
+            core.close()
+            core = g.core()
+            core.expect("GATEWAY_UP")
+            core.expect("GATEWAY_SYNCED")
+        phone.expect("DEVICE_RESTARTED")
+        phone.send("DEVICE_PULL", pb((1, 1)))  # sent before Restarted was read
+        phone.hello(serial=2)
+        hello = core.expect("GATEWAY_RELAY", "DEVICE_HELLO")
+        tap.equal(hello.connection, connection, "connection")
+        core.welcome(hello)
+        phone.expect("DEVICE_WELCOME")  # a second Restarted before it would be out of turn
+
+
 @tap.test("a device that comes again with the same key replaces its old connection")
 def _():
     with Gateway() as g:
