@@ -53,19 +53,29 @@ static int on_pause_over(UNUSED sd_event_source *source, UNUSED uint64_t usec, v
 	return 0;
 }
 
-/* Room for one more handshake. */
-static bool make_room(struct hub *h)
+/* An unfinished handshake that may be given up, or NULL. */
+static struct due_entry *find_old_handshake(struct hub *h)
+{
+	struct due_entry *oldest = due_peek(h->due, DUE_HANDSHAKE);
+
+	return oldest && due_age_ms(h->due, oldest) >= YOUNG_MS ? oldest : NULL;
+}
+
+static bool is_crowded(const struct hub *h)
+{
+	return h->env.handshakes >= h->settings->max_handshakes;
+}
+
+/* Somebody is there: now others may have to go. */
+static void make_room(struct hub *h)
 {
 	if (roster_count(h->roster) >= h->settings->max_connections)
 		conn_shed_stranger(h);
-	if (h->env.handshakes < h->settings->max_handshakes)
-		return true;
-	struct due_entry *oldest = due_peek(h->due, DUE_HANDSHAKE);
-	if (!oldest || due_age_ms(h->due, oldest) < YOUNG_MS)
-		return false;
+	struct due_entry *oldest = is_crowded(h) ? find_old_handshake(h) : NULL;
+	if (!oldest)
+		return;
 	conn_free(conn_of_stream(stream_of_entry(oldest)));
 	h->tally.shed++;
-	return true;
 }
 
 static bool set_options(int fd)
@@ -84,7 +94,7 @@ static bool accept_one(struct door *d)
 	socklen_t len = sizeof(from);
 	const char *why;
 
-	if (!make_room(d->hub)) {
+	if (is_crowded(d->hub) && !find_old_handshake(d->hub)) {
 		pause_door(d);
 		return false;
 	}
@@ -96,9 +106,12 @@ static bool accept_one(struct door *d)
 	/* Other errors are of the connection that was to be accepted: accept(2). */
 	if (fd < 0)
 		return errno == ECONNABORTED || errno == EINTR;
-	if (!set_options(fd))
+	if (!set_options(fd)) {
 		fd_cleanup(&fd);
-	else if (!conn_open(d->hub, fd, (const struct sockaddr *)&from, &why)) {
+		return true;
+	}
+	make_room(d->hub);
+	if (!conn_open(d->hub, fd, (const struct sockaddr *)&from, &why)) {
 		d->hub->tally.refused++;
 		log_debug("a connection was refused: %s", why);
 	}

@@ -207,6 +207,17 @@ struct stream *stream_of_entry(struct due_entry *entry)
 	return of_entry(entry, offsetof(struct stream, in_due));
 }
 
+static bool is_excused(const struct stream *s, enum due_kind kind)
+{
+	if (kind != DUE_HELLO && kind != DUE_PING && kind != DUE_PONG && kind != DUE_FRAME)
+		return false;
+	/* Who is not read cannot be heard. */
+	if (s->paused || stream_waiting(s) >= STREAM_OUT_FULL)
+		return true;
+	/* Who is busy taking what was sent is there; DUE_STALL watches that. */
+	return kind != DUE_HELLO && kind != DUE_FRAME && stream_waiting(s) > 0;
+}
+
 void stream_expired(struct due_entry *entry, enum due_kind kind)
 {
 	if (kind == DUE_STALL) {
@@ -217,8 +228,7 @@ void stream_expired(struct due_entry *entry, enum due_kind kind)
 		return;
 	}
 	struct stream *s = stream_of_entry(entry);
-	/* Who is busy taking what was sent is there; DUE_STALL watches that. */
-	if ((kind == DUE_PING || kind == DUE_PONG) && stream_waiting(s) > 0) {
+	if (is_excused(s, kind)) {
 		due_set(s->env->due, entry, kind);
 		return;
 	}

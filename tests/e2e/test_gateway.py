@@ -475,6 +475,47 @@ def _():
             phones[i].expect("DEVICE_HINT")
 
 
+@tap.test("one stranger makes room for one newcomer, not more")
+def _():
+    with Gateway('max-connections = 4\nstranger-time = "1s"\n') as g:
+        core = g.core()
+        phones = [g.device() for _ in range(4)]
+        for phone in phones:
+            phone.hello()
+            core.greet()
+            phone.expect("DEVICE_WELCOME")
+        time.sleep(1.1)
+        newcomer = g.device()
+        newcomer.hello()
+        core.expect("GATEWAY_DOWN")
+        core.expect("GATEWAY_UP")
+        core.welcome(core.expect("GATEWAY_RELAY", "DEVICE_HELLO"))
+        newcomer.expect("DEVICE_WELCOME")
+        tap.check(core.quiet(), "another one had to go")
+
+
+@tap.test("a device that is not read for derivd's sake is not late")
+def _():
+    with Gateway('message-time = "1s"\nping-after = "1s"\npong-time = "1s"\n') as g:
+        core = g.core()
+        phones = [g.device() for _ in range(7)]
+        for phone in phones:
+            phone.hello()
+            core.greet()
+            phone.expect("DEVICE_WELCOME")
+        late = phones.pop()
+        message = struct.pack(">IHHI", 32008, NUMBERS["DEVICE_STATEMENT"], 0, 9) + bytes(32000)
+        late.raw(message[:100])
+        # More than derivd's socket and half of the queue hold, and derivd takes nothing.
+        for _ in range(15):
+            for phone in phones:
+                phone.send("DEVICE_STATEMENT", bytes(32000))
+        late.raw(message[100:])
+        time.sleep(3)
+        for _ in range(15 * len(phones) + 1):
+            core.expect("GATEWAY_RELAY", "DEVICE_STATEMENT")
+
+
 @tap.test("unfinished handshakes make room for those who come after")
 def _():
     with Gateway("max-handshakes = 4\n") as g:
