@@ -408,8 +408,10 @@ void conn_relay(struct hub *h, const Gateway__Relay *relay)
 		stream_close(c->stream, "derivd sent what it must not", STREAM_ENDED);
 		return;
 	}
-	if (relay->message != MSG_DEVICE_WELCOME && relay->message != MSG_DEVICE_ERROR)
+	if (relay->message != MSG_DEVICE_WELCOME && relay->message != MSG_DEVICE_ERROR) {
 		set_stranger(c, false);
+		stream_know(c->stream);
+	}
 	if (relay->message == MSG_DEVICE_WELCOME) {
 		c->phase = CONN_READY;
 		c->was_again = false;

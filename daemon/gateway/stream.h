@@ -17,6 +17,8 @@
 #define STREAM_OUT_FULL (256 * 1024)
 /* Bytes that wait for all devices, or are parts of messages of all devices. */
 #define STREAM_ALL_MAX (128 * 1024 * 1024)
+/* Of it, what all together may take that derivd does not know: they cannot take it from those that it knows. */
+#define STREAM_STRANGERS_MAX (32 * 1024 * 1024)
 /* The largest body of a message from a device, known or not. */
 #define STREAM_IN_MAX 65536
 
@@ -60,6 +62,7 @@ struct stream_env {
 	struct due *due;
 	const struct stream_ops *ops;
 	size_t all_bytes; /* held now, of STREAM_ALL_MAX */
+	size_t strangers_bytes; /* of them, of STREAM_STRANGERS_MAX */
 	size_t handshakes; /* unfinished now */
 };
 
@@ -75,6 +78,8 @@ struct stream *stream_of_entry(struct due_entry *entry);
 
 /* Queues a message. A device that lets too much wait is hung up on, from the loop. */
 void stream_send(struct stream *s, uint16_t number, uint32_t serial, struct bytes body);
+/* derivd knows the device: it is no stranger any more. */
+void stream_know(struct stream *s);
 /* While no part of a message is there, wait for the next one that long: DUE_HELLO, DUE_PING or DUE_PONG. */
 void stream_expect(struct stream *s, enum due_kind kind);
 /* Reads again after may_read said no. */

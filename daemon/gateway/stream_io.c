@@ -16,10 +16,39 @@ size_t stream_waiting(const struct stream *s)
 	return s->out ? buf_len(s->out) - s->out_sent : 0;
 }
 
+/* --- what is held --- */
+
+/* False when there is no room for n bytes more. */
+static bool hold(struct stream *s, size_t n)
+{
+	struct stream_env *env = s->env;
+
+	if (env->all_bytes + n > STREAM_ALL_MAX ||
+		(!s->known && env->strangers_bytes + n > STREAM_STRANGERS_MAX))
+		return false;
+	env->all_bytes += n;
+	env->strangers_bytes += s->known ? 0 : n;
+	return true;
+}
+
+static void let_go(struct stream *s, size_t n)
+{
+	s->env->all_bytes -= n;
+	s->env->strangers_bytes -= s->known ? 0 : n;
+}
+
+void stream_know(struct stream *s)
+{
+	if (s->known)
+		return;
+	s->env->strangers_bytes -= (s->in ? buf_len(s->in) : 0) + (s->out ? buf_len(s->out) : 0);
+	s->known = true;
+}
+
 void stream_drop_in(struct stream *s)
 {
 	if (s->in)
-		s->env->all_bytes -= buf_len(s->in);
+		let_go(s, buf_len(s->in));
 	buf_free(s->in);
 	s->in = NULL;
 }
@@ -27,7 +56,7 @@ void stream_drop_in(struct stream *s)
 void stream_drop_out(struct stream *s)
 {
 	if (s->out)
-		s->env->all_bytes -= buf_len(s->out);
+		let_go(s, buf_len(s->out));
 	buf_free(s->out);
 	s->out = NULL;
 	s->out_sent = 0;
@@ -43,7 +72,7 @@ static void compact(struct stream *s)
 		return;
 	struct buf *rest = buf_new();
 	buf_add(rest, buf_data(s->out) + s->out_sent, stream_waiting(s));
-	s->env->all_bytes -= s->out_sent;
+	let_go(s, s->out_sent);
 	buf_free(s->out);
 	s->out = rest;
 	s->out_sent = 0;
@@ -55,8 +84,7 @@ void stream_send(struct stream *s, uint16_t number, uint32_t serial, struct byte
 		return;
 	compact(s);
 	size_t more = LENGTH_LEN + FRAME_HEADER_LEN + body.len;
-	if (stream_waiting(s) + more > STREAM_OUT_MAX ||
-		s->env->all_bytes + more > STREAM_ALL_MAX) {
+	if (stream_waiting(s) + more > STREAM_OUT_MAX || !hold(s, more)) {
 		s->overflow = true;
 	} else {
 		if (!s->out) {
@@ -64,7 +92,6 @@ void stream_send(struct stream *s, uint16_t number, uint32_t serial, struct byte
 			due_set(s->env->due, &s->out_due, DUE_STALL);
 		}
 		frame_pack_stream(s->out, number, serial, body);
-		s->env->all_bytes += more;
 	}
 	if (s->in_io)
 		return;
@@ -176,7 +203,7 @@ static struct err *have_enough(struct stream *s)
 	if (buf_len(s->in) < s->in_need)
 		return NULL;
 	AUTO(buf) struct buf *whole = take(s->in);
-	s->env->all_bytes -= buf_len(whole);
+	let_go(s, buf_len(whole));
 	if (!charge(s, true))
 		due_set(s->env->due, &s->in_due, DUE_THROTTLE);
 	s->env->ops->frame(s, h.number, h.serial,
@@ -193,10 +220,9 @@ static struct err *feed(struct stream *s, struct bytes b)
 		}
 		size_t missing = s->in_need - buf_len(s->in);
 		size_t n = missing < b.len ? missing : b.len;
-		if (s->env->all_bytes + n > STREAM_ALL_MAX)
+		if (!hold(s, n))
 			return err_new(&ERR_LIMIT, "the gateway is short of memory");
 		buf_add(s->in, b.data, n);
-		s->env->all_bytes += n;
 		b = BYTES(b.data + n, b.len - n);
 		if (n == missing)
 			TRY(have_enough(s));

@@ -34,6 +34,7 @@ struct stream {
 	bool want_write : 1;
 	bool in_io : 1;
 	bool overflow : 1;
+	bool known : 1;
 };
 
 /* Records that one device may have handled before others get their turn. */

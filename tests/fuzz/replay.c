@@ -1,6 +1,7 @@
 /*
  * replay.c: runs an entry point over its corpus, for make check. The program replay_NAME reads the files of
- * tests/fuzz/corpus/NAME below the source directory, or what its arguments name. Output: TAP.
+ * tests/fuzz/corpus/NAME below the source directory, or what its arguments name; each as it is, and damaged in some ways
+ * that are the same each time for the same file. Output: TAP.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -11,27 +12,42 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/sample.h"
 
+/* Of each input. */
+#define DAMAGES 64
 #define INPUT_MAX (16 * 1024 * 1024)
 
 static size_t n_run;
+
+/* A copy of exactly that size, so that a sanitizer sees a byte read too many. */
+static void run(struct bytes input)
+{
+	AUTO_MEM uint8_t *exact = malloc(input.len ? input.len : 1);
+
+	if (!exact)
+		err_abort("no memory for an input");
+	if (input.len)
+		memcpy(exact, input.data, input.len);
+	LLVMFuzzerTestOneInput(exact, input.len);
+	n_run++;
+}
 
 static void run_file(const char *path)
 {
 	AUTO(buf) struct buf *input = NULL;
 	AUTO(err) struct err *e = io_read_file(path, INPUT_MAX, &input);
+	uint64_t state = 1;
 
 	if (e) {
 		printf("Bail out! %s\n", err_get_text(e));
 		exit(1);
 	}
-	/* A copy of exactly that size, so that a sanitizer sees a byte read too many. */
-	AUTO_MEM uint8_t *exact = malloc(buf_len(input) ? buf_len(input) : 1);
-	if (!exact)
-		err_abort("no memory for %s", path);
-	memcpy(exact, buf_str(input), buf_len(input));
-	LLVMFuzzerTestOneInput(exact, buf_len(input));
-	n_run++;
+	run(buf_bytes(input));
+	for (int i = 0; i < DAMAGES; i++) {
+		AUTO(buf) struct buf *damaged = sample_damage(buf_bytes(input), &state);
+		run(buf_bytes(damaged));
+	}
 }
 
 static int is_visible(const struct dirent *entry)
