@@ -13,6 +13,7 @@ under one directory; servers listen on loopback only.
 
 import fcntl
 import functools
+import glob
 import http.server
 import json
 import os
@@ -257,7 +258,7 @@ class Kiosk:
     def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http"):
         self.own = directory is None
         self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
-        self.build = build_dir()
+        self.bin = self.at("bin")
         self.alg = alg
         self.n_readers = readers
         self.want_start = start
@@ -289,7 +290,7 @@ class Kiosk:
         return os.path.join(self.dir, name)
 
     def program(self, name):
-        return os.path.join(self.build, name)
+        return os.path.join(self.bin, name)
 
     def write(self, name, text, mode=0o644):
         path = self.at(name)
@@ -301,8 +302,16 @@ class Kiosk:
 
     # ---- setting up ----
 
+    def install(self):
+        """The tree may be where nobody but root looks, such as root's home: services and people run programs from here."""
+        os.makedirs(self.bin)
+        for path in glob.glob(os.path.join(build_dir(), "deriv*")):
+            if os.path.isfile(path):
+                shutil.copy(path, self.bin)
+
     def prepare(self):
         os.chmod(self.dir, 0o711)
+        self.install()
         os.makedirs(self.at("etc"), exist_ok=True)
         if not self.real:
             os.makedirs(self.at("web"), exist_ok=True)
@@ -383,7 +392,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
     # ---- services ----
 
     def start(self):
-        args = [self.program("derivd-spawn"), "--bin", self.build, "--listen", f"127.0.0.1:{self.port}"]
+        args = [self.program("derivd-spawn"), "--bin", self.bin, "--listen", f"127.0.0.1:{self.port}"]
         for name, uid in UIDS.items():
             args += ["--user", f"{name}={uid}:{uid}"]
         args += ["--mode", "card.sock=0666", self.dir]
