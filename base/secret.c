@@ -34,8 +34,12 @@ static void protect(struct secret *s)
 	if (mprotect(s->pages, s->pages_len, PROT_READ | PROT_WRITE) != 0)
 		err_abort("memory for a secret: %s", strerror(errno));
 	if (mlock(s->pages, s->pages_len) != 0)
-		err_abort("memory for a secret cannot be locked (%s): raise LimitMEMLOCK=",
-			strerror(errno));
+		err_abort(
+			"memory for a secret cannot be locked, so it could reach the swap (%s): %s",
+			strerror(errno),
+			errno == EPERM ? "this container forbids mlock; for systemd-nspawn give it "
+					 "--system-call-filter=@memlock"
+				       : "raise LimitMEMLOCK= or ulimit -l");
 	if (madvise(s->pages, s->pages_len, MADV_DONTDUMP) != 0 ||
 		madvise(s->pages, s->pages_len, MADV_WIPEONFORK) != 0)
 		err_abort("memory for a secret cannot be kept private: %s", strerror(errno));
