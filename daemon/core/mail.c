@@ -6,7 +6,15 @@
 
 #include "daemon/core/seats.h"
 
-enum mail_kind { TO_CALLER, TO_CALLER_ERROR, TO_DEVICE, TO_DEVICE_ERROR, TO_CA, TO_SEATS };
+enum mail_kind {
+	TO_CALLER,
+	TO_CALLER_ERROR,
+	TO_DEVICE,
+	TO_DEVICE_ERROR,
+	TO_CA,
+	SEAT_LEFT,
+	SEAT_PAST_LINE
+};
 
 struct mail {
 	enum mail_kind kind;
@@ -116,12 +124,22 @@ void mail_ask(struct core *c, const struct ask *ask, enum msg_number number, con
 			.kind = TO_CA, .number = number, .ask = *ask, .body = msg_dup(body) });
 }
 
-void mail_leave(struct core *c, const uint8_t request[static ID_LEN])
+static void post_seat(struct core *c, enum mail_kind kind, const uint8_t request[static ID_LEN])
 {
-	struct mail m = { .kind = TO_SEATS };
+	struct mail m = { .kind = kind };
 
 	memcpy(m.ask.id, request, ID_LEN);
 	post(c, &m);
+}
+
+void mail_leave(struct core *c, const uint8_t request[static ID_LEN])
+{
+	post_seat(c, SEAT_LEFT, request);
+}
+
+void mail_past_line(struct core *c, const uint8_t request[static ID_LEN])
+{
+	post_seat(c, SEAT_PAST_LINE, request);
 }
 
 void mail_mark(struct core *c)
@@ -129,13 +147,27 @@ void mail_mark(struct core *c)
 	c->mail->marked = c->mail->n;
 }
 
+/* Nobody waits for the answer to a question that was never asked. */
+static void unask(struct core *c, size_t from)
+{
+	for (size_t i = from; i < c->mail->n; i++) {
+		const struct mail *m = &c->mail->mail[i];
+		struct seat *seat =
+			m->kind == TO_CA && m->ask.ticket ? seats_find(c->seats, m->ask.id) : NULL;
+		if (seat && seat->ticket == m->ask.ticket)
+			seat->ticket = 0;
+	}
+}
+
 void mail_undo(struct core *c)
 {
+	unask(c, c->mail->marked);
 	forget(c->mail, c->mail->marked);
 }
 
 void mail_drop(struct core *c)
 {
+	unask(c, 0);
 	forget(c->mail, 0);
 }
 
@@ -157,8 +189,11 @@ static void hand_out(struct core *c, const struct mail *m)
 	case TO_CA:
 		c->ports->ask(c->outside, &m->ask, m->number, m->body);
 		break;
-	case TO_SEATS:
+	case SEAT_LEFT:
 		seats_drop(c->seats, m->ask.id);
+		break;
+	case SEAT_PAST_LINE:
+		seats_stop_clocks(c->seats, m->ask.id);
 		break;
 	}
 }

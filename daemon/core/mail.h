@@ -1,6 +1,6 @@
 /*
  * mail.h: what is to be told, held back until the turn that causes it is committed (DESIGN section 2.4). Messages are copied.
- * A turn that fails drops its mail.
+ * A turn that fails drops its mail. What a seat has to learn of a commit goes the same way.
  */
 #ifndef DERIVD_CORE_MAIL_H
 #define DERIVD_CORE_MAIL_H
@@ -21,6 +21,8 @@ void mail_device(struct core *c, uint64_t connection, enum msg_number number, ui
 void mail_device_error(struct core *c, uint64_t connection, uint32_t serial, const struct err *e);
 /* The request's session is over: its seat is given up once that is committed. */
 void mail_leave(struct core *c, const uint8_t request[static ID_LEN]);
+/* The evidence is committed: from then on no clock runs against the session. */
+void mail_past_line(struct core *c, const uint8_t request[static ID_LEN]);
 void mail_ask(struct core *c, const struct ask *ask, enum msg_number number, const void *body);
 
 void mail_mark(struct core *c);

@@ -217,8 +217,6 @@ static struct err *lapse(struct core *c, struct request *r, const struct err *wh
 	if (!seat || !seat->caller)
 		return session_end(
 			c, r, RE_CANCEL, &ERR_NONCE_EXPIRED, "derivd-ca", "%s", err_get_text(why));
-	/* It is a session again, with a clock. */
-	seat->until_boot_ms = clock_boot_ms() + (int64_t)c->settings->session_ms;
 	m.request_id = pb_lend(BYTES(r->id, ID_LEN));
 	m.why = wire;
 	mail_caller(c, seat->caller, MSG_SESSION_ENDED, 0, &m);

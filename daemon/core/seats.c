@@ -69,6 +69,16 @@ void seats_drop(struct seats *s, const uint8_t request[static ID_LEN])
 	}
 }
 
+void seats_stop_clocks(struct seats *s, const uint8_t request[static ID_LEN])
+{
+	struct seat *seat = seats_find(s, request);
+
+	if (seat && seat->caller)
+		seat->until_boot_ms = seat->leave_boot_ms = seat->invited_boot_ms = INT64_MAX;
+	else
+		seats_drop(s, request);
+}
+
 static int64_t due_at(const struct seat *seat)
 {
 	int64_t at = seat->until_boot_ms;

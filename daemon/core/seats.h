@@ -31,6 +31,8 @@ MUST_CHECK struct err *seats_take(struct seats *s, const uint8_t request[static 
 struct seat *seats_find(struct seats *s, const uint8_t request[static ID_LEN]);
 struct seat *seats_of_caller(struct seats *s, uint64_t caller);
 void seats_drop(struct seats *s, const uint8_t request[static ID_LEN]);
+/* Beyond the line: whoever is there stays to hear how it goes; an empty seat is given up. */
+void seats_stop_clocks(struct seats *s, const uint8_t request[static ID_LEN]);
 /* One whose time is over; NULL: none. */
 struct seat *seats_due(struct seats *s, int64_t now_boot_ms);
 /* When the next one is due; INT64_MAX: none. */

@@ -232,13 +232,10 @@ static struct err *commit_evidence(
 {
 	AUTO_MEM char *actor = session_actor(who->uid);
 	const struct cause cause = { .actor = actor };
-	struct seat *seat = seats_find(c->seats, r->id);
 
 	TRY(store_evidence_put(c->store, r->id, packed));
 	TRY(request_step(c, r, RE_EVIDENCE, &cause));
-	/* From here on no clock runs against the session; who is there stays to hear how it goes. */
-	if (seat)
-		seat->until_boot_ms = seat->leave_boot_ms = seat->invited_boot_ms = INT64_MAX;
+	mail_past_line(c, r->id);
 	session_tell_device(c, r->device, DEVICE__STAGE__SIGNED);
 	return NULL;
 }

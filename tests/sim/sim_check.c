@@ -95,10 +95,30 @@ static void none(struct sim *s, const char *what, const char *sql)
 		sim_fail(s, "%s: %lld", what, (long long)n);
 }
 
+/* Up to the line somebody stands in front of a session, or its time runs out. */
+static void check_clocks(struct sim *s)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(s->witness,
+		    "SELECT s.request FROM session s JOIN request r ON r.id = s.request WHERE "
+		    "r.state <> 'committed'",
+		    -1, &stmt, NULL) != SQLITE_OK)
+		sim_fail(s, "%s", sqlite3_errmsg(s->witness));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const struct seat *seat =
+			seats_find(s->core->seats, sqlite3_column_blob(stmt, 0));
+		if (!seat || seat->until_boot_ms == INT64_MAX)
+			sim_fail(s, "a session that no clock ends");
+	}
+	sqlite3_finalize(stmt);
+}
+
 void sim_check_always(struct sim *s)
 {
 	if (!s->witness)
 		return;
+	check_clocks(s);
 	none(s, "slots with two live credentials",
 		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state = 'active' "
 		"GROUP BY slot, purpose HAVING count(*) > 1)");

@@ -2,6 +2,7 @@
 #include "tests/unit/engine.h"
 
 #include "base/clock.h"
+#include "daemon/core/seats.h"
 #include "daemon/core/store_sql.h"
 
 static struct core *c;
@@ -115,6 +116,64 @@ static void a_full_disk_fails_all_and_passes(void **state)
 	assert_true(turn_end(c));
 	assert_int_equal(rows(), before + 1);
 	assert_ok(audit_check_tail(c->audit, 1000));
+}
+
+static struct err *ask_and_fail(struct core *core, void *arg)
+{
+	struct seat *seat = arg;
+	struct ask ask = { .kind = ASK_PREPARE, .ticket = seats_new_ticket(core->seats) };
+	const Ca__Status m = CA__STATUS__INIT;
+
+	memcpy(ask.id, seat->request, ID_LEN);
+	seat->ticket = ask.ticket;
+	mail_ask(core, &ask, MSG_CA_STATUS, &m);
+	return err_new(&ERR_WRONG_STATE, "no");
+}
+
+static void a_question_that_is_not_asked_is_not_waited_for(void **state)
+{
+	const uint8_t request[ID_LEN] = { 1 };
+	struct from who = from(1);
+	struct seat *seat = NULL;
+
+	assert_ok(seats_take(c->seats, request, INT64_MAX, &seat));
+	assert_false(turn_run(c, &who, ask_and_fail, seat));
+	assert_true(turn_end(c));
+	assert_int_equal(seat->ticket, 0);
+	assert_int_equal(post.n, 1);
+}
+
+static struct err *pass_the_line(struct core *core, void *arg)
+{
+	mail_past_line(core, arg);
+	return NULL;
+}
+
+static struct err *pass_the_line_and_fail(struct core *core, void *arg)
+{
+	TRY(pass_the_line(core, arg));
+	return err_new(&ERR_WRONG_STATE, "no");
+}
+
+static void a_sessions_clock_runs_until_the_evidence_is_committed(void **state)
+{
+	uint8_t request[ID_LEN] = { 1 }, left[ID_LEN] = { 2 };
+	struct from who = from(1);
+	struct seat *seat = NULL, *empty = NULL;
+
+	assert_ok(seats_take(c->seats, request, 1000, &seat));
+	assert_ok(seats_take(c->seats, left, 1000, &empty));
+	seat->caller = 7;
+	assert_false(turn_run(c, &who, pass_the_line_and_fail, request));
+	assert_true(turn_end(c));
+	assert_int_equal(seats_next(c->seats), 1000);
+	assert_true(turn_run(c, &who, pass_the_line, request));
+	assert_true(turn_run(c, &who, pass_the_line, left));
+	assert_int_equal(seat->until_boot_ms, 1000);
+	assert_true(turn_end(c));
+	assert_ptr_equal(seats_find(c->seats, request), seat);
+	assert_null(seats_find(c->seats, left));
+	assert_int_equal(seats_next(c->seats), INT64_MAX);
 }
 
 static void a_turn_ends_however_busy_the_loop_is(void **state)
@@ -238,6 +297,8 @@ int main(void)
 		TEST(nothing_is_told_before_the_commit),
 		TEST(an_event_fails_alone),
 		TEST(a_full_disk_fails_all_and_passes),
+		TEST(a_question_that_is_not_asked_is_not_waited_for),
+		TEST(a_sessions_clock_runs_until_the_evidence_is_committed),
 		TEST(a_turn_ends_however_busy_the_loop_is),
 		TEST(a_changed_row_is_found),
 		TEST(a_store_that_was_put_back_is_found),
