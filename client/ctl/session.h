@@ -76,6 +76,7 @@ enum came {
 	CAME_NOTHING,
 	CAME_ANSWER, /* message has it */
 	CAME_PUSH,   /* message has it */
+	CAME_BEGUN,  /* the invitation is used */
 	CAME_LINE,   /* term_line of typing has it */
 	CAME_SIZE,   /* the terminal's size changed */
 	CAME_ROWS,   /* the stream has something, or has ended */
@@ -89,7 +90,7 @@ struct wait {
 	uint32_t serial;
 	enum msg_number push; /* from derivd; 0: none */
 	struct term *typing;  /* whose prompt is open, or who listens; NULL: nobody */
-	bool size, rows;      /* are these of interest? */
+	bool begun, size, rows; /* are these of interest? */
 	int64_t limit_ms;     /* a key press starts it again */
 	int64_t cap_ms;       /* boot time: but not beyond this, nor the session's end; 0: none */
 	/* what came */

@@ -136,10 +136,28 @@ struct err *session_invite(struct session *s)
 
 /* --- the statement --- */
 
+/* The code is used, or nobody may use it any more: it must not stay on the screen. */
+static void withdraw_code(struct session *s)
+{
+	term_clear(s->term);
+	secret_free(take(s->invitation));
+}
+
+/* A device has the code; a second one that scanned it would only spoil the session. */
+static void hear_begin(struct session *s, struct wait *w)
+{
+	withdraw_code(s);
+	w->begun = w->size = false;
+	w->cap_ms = 0;
+	session_say(s, words(WORD_SCANNED, NULL));
+	session_event(s, "scanned", NULL);
+}
+
 static struct err *wait_for_device(struct session *s)
 {
 	struct wait w = {
 		.push = MSG_SESSION_STATEMENT,
+		.begun = s->invitation,
 		.size = s->invitation && !s->o.show_uri,
 		.limit_ms = s->o.time_limit_s ? s->o.time_limit_s * 1000 : SESSION_DEVICE_MS,
 		.cap_ms = s->invitation_ends_ms,
@@ -156,7 +174,10 @@ static struct err *wait_for_device(struct session *s)
 			break;
 		if (w.came == CAME_TIME)
 			return session_too_late();
-		draw_code(s);
+		if (w.came == CAME_BEGUN)
+			hear_begin(s, &w);
+		else
+			draw_code(s);
 	}
 	s->stated = w.message.body;
 	return NULL;
@@ -191,9 +212,7 @@ struct err *session_await_device(struct session *s)
 		invited = BYTES(s->invitation_public, ED25519_PUBLIC_LEN);
 	e = wait_for_device(s);
 	term_unprompt(s->term);
-	/* The code is used, or nobody may use it: it must not stay on the screen. */
-	term_clear(s->term);
-	secret_free(take(s->invitation));
+	withdraw_code(s);
 	TRY(e);
 	TRY(statement_check(s->stated->statement, s->offer, pb_bytes(s->offered->offer->body),
 		invited, &s->statement));

@@ -45,6 +45,8 @@ static struct err *hear_pushes(struct session *s, struct wait *w)
 			w->came = CAME_PUSH;
 			return NULL;
 		}
+		if (w->begun && m.msg->number == MSG_SESSION_BEGUN)
+			w->came = CAME_BEGUN;
 		TRY(hear_other(&m));
 		TRY(peer_wait(s->control, 0, &ready));
 	}

@@ -61,8 +61,8 @@ static struct err *newcomer(
 	return session_end(c, r, RE_CANCEL, &ERR_TWO_DEVICES, actor, "%s", err_get_text(e));
 }
 
-/* Its first use stops the invitation's clock. */
-static struct err *use_invitation(struct core *c, struct session *s)
+/* Its first use stops the invitation's clock, and takes the code from the screen. */
+static struct err *use_invitation(struct core *c, const struct request *r, struct session *s)
 {
 	struct seat *seat = seats_find(c->seats, s->request);
 
@@ -73,7 +73,10 @@ static struct err *use_invitation(struct core *c, struct session *s)
 	if (!s->invited_until_ms)
 		return NULL;
 	s->invited_until_ms = 0;
-	return store_session_put(c->store, s);
+	TRY(store_session_put(c->store, s));
+	if (seat)
+		session_push_begun(c, seat, r);
+	return NULL;
 }
 
 /* Where a device goes on that was here before; the answer to its Begin or Statement. */
@@ -120,7 +123,7 @@ struct err *session_begin(
 	TRY(store_session_get(c->store, r->id, &s));
 	if (!s)
 		return err_new(&ERR_INVITATION_EXPIRED, "the session is over");
-	TRY(use_invitation(c, s));
+	TRY(use_invitation(c, r, s));
 	memcpy(from->request, r->id, ID_LEN);
 	return session_send_offer(c, s, from->number, serial);
 }

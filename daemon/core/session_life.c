@@ -106,6 +106,14 @@ void session_answer_error(
 
 /* --- SessionResume --- */
 
+void session_push_begun(struct core *c, const struct seat *seat, const struct request *r)
+{
+	Control__SessionBegun m = CONTROL__SESSION_BEGUN__INIT;
+
+	m.request_id = pb_lend(BYTES(r->id, ID_LEN));
+	mail_caller(c, seat->caller, MSG_SESSION_BEGUN, 0, &m);
+}
+
 struct err *session_push_statement(
 	struct core *c, const struct seat *seat, const struct request *r, const struct session *s)
 {
@@ -192,6 +200,9 @@ struct err *session_resume(
 		TRY(seats_take(c->seats, r->id, INT64_MAX, &seat));
 	seat->caller = who->number;
 	seat->leave_boot_ms = INT64_MAX;
+	if (r->state == RS_INVITED && !id_is_none(r->invitation, ED25519_PUBLIC_LEN) &&
+		!s->invited_until_ms)
+		session_push_begun(c, seat, r);
 	TRY(session_push_statement(c, seat, r, s));
 	session_push_opened(c, seat, r, s);
 	return NULL;

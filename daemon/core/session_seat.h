@@ -26,7 +26,8 @@ MUST_CHECK struct err *session_find_asked(struct core *c, const struct ask *ask,
 void session_answer_error(
 	struct core *c, const struct seat *seat, const struct err *e, const Common__Error *wire);
 
-/* Pushes to derivctl what the device has said so far. */
+/* Pushes to derivctl what the device has said so far: that it uses the invitation, and what it has sent since. */
+void session_push_begun(struct core *c, const struct seat *seat, const struct request *r);
 MUST_CHECK struct err *session_push_statement(
 	struct core *c, const struct seat *seat, const struct request *r, const struct session *s);
 void session_push_opened(

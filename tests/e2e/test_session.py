@@ -7,11 +7,13 @@ import re
 import signal
 import sys
 import termios
+import threading
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
 import screen  # noqa: E402
+from between import Between  # noqa: E402
 from kiosk import PIN, Kiosk, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -140,6 +142,31 @@ def _():
         t.type("\n")
         s.ends(0)
         tap.equal(t.screen(), "", "the last screen")
+
+
+@tap.test("the code goes when a device has scanned it, not when the device has answered; nor does it come back")
+def _():
+    answered = threading.Event()
+
+    def hold_back(m):
+        if m.inner == "DEVICE_STATEMENT":
+            answered.wait(60)
+        return [m]
+
+    with Between(kiosk, "gateway") as between, Sitting() as s:
+        between.hook = hold_back
+        s.at_code().scan()
+        s.t.expect("A device has scanned the code")
+        tap.check(not screen.rows_of(s.t.screen()), "the code stands on the screen after its use")
+        s.t.resize(50, 110)
+        kiosk.kill("derivd")
+        s.t.expect("derivd does not answer")
+        answered.set()
+        s.t.expect(DIGITS)
+        tap.equal(s.t.all.count("Scan this code"), 1, "how often the code was shown")
+        tap.equal(between.trouble, [], "trouble in between")
+        s.t.type("\003")
+        s.ends(6)
 
 
 @tap.test("--plain: no code, no control sequence; without another way for the invitation it is refused")
@@ -487,7 +514,7 @@ def _():
         s.type(device.digits())
         events = s.finish()
         names = [e.get("event") for e in events]
-        for name in ("card", "offer", "consent-needed", "invited", "device", "digits-needed", "digits-right", "pin-needed",
+        for name in ("card", "offer", "consent-needed", "invited", "scanned", "device", "digits-needed", "digits-right", "pin-needed",
                      "signing", "committed", "step", "settled"):
             tap.check(name in names, f"no event {name} in {names}")
         offer = next(e for e in events if e.get("event") == "offer")

@@ -50,6 +50,10 @@ void sim_check_told(struct sim *s, enum msg_number number, const void *body)
 	case MSG_SESSION_OFFERED:
 		ok = told(s, pb_bytes(offered->request_id), "offer IS NOT NULL");
 		break;
+	case MSG_SESSION_BEGUN:
+		ok = told(s, pb_bytes(((const Control__SessionBegun *)body)->request_id),
+			"invited_until_ms = 0");
+		break;
 	case MSG_SESSION_STATEMENT:
 		ok = told(s, pb_bytes(statement->request_id), "statement IS NOT NULL");
 		break;
