@@ -40,14 +40,14 @@ static struct err *is_enrolled(const struct home *h, bool *ret_enrolled)
 	return NULL;
 }
 
-/* Is there any sense in another connection? */
-static struct err *is_final(const struct home *h, const struct err *e, bool *ret_final)
+/* Is there any sense in another connection? The other side's troubles, whatever it calls them, are none of ours. */
+static struct err *is_final(const struct home *h, const struct err *e, bool told, bool *ret_final)
 {
-	bool enrolled;
+	bool enrolled, ours = !told && (err_get_fate(e) == FATE_BROKEN || err_is(e, &ERR_REMOVED) ||
+					       err_is(e, &ERR_TIMED_OUT));
 
 	TRY(is_enrolled(h, &enrolled));
-	*ret_final = err_get_fate(e) == FATE_BROKEN || err_is(e, &ERR_REMOVED) ||
-		     err_is(e, &ERR_TIMED_OUT) || (!enrolled && err_get_fate(e) == FATE_REFUSE);
+	*ret_final = ours || (!enrolled && err_get_fate(e) == FATE_REFUSE);
 	return NULL;
 }
 
@@ -69,18 +69,19 @@ struct err *run_until(const struct home *h, struct say *say, const struct run_op
 	bool reached = options->patient;
 
 	for (;;) {
-		bool welcomed = false, final = true;
-		AUTO(err) struct err *e = talk_run(h, say, &options->talk, &welcomed);
+		struct talk_end end;
+		bool final = true;
+		AUTO(err) struct err *e = talk_run(h, say, &options->talk, &end);
 		if (!e)
 			return NULL;
-		reached = reached || welcomed;
-		TRY(is_final(h, e, &final));
+		reached = reached || end.welcomed;
+		TRY(is_final(h, e, end.told, &final));
 		if (final || !reached)
 			return take(e);
 		/* An item that cannot be believed comes again on the next connection. */
-		if (welcomed && !err_is(e, &ERR_ITEM))
+		if (end.welcomed && !err_is(e, &ERR_ITEM))
 			retry_ms = RETRY_FIRST_MS;
-		if (err_get_fate(e) == FATE_REFUSE)
+		if (err_get_fate(e) != FATE_RETRY)
 			retry_ms = RETRY_REFUSED_MS;
 		if (retry_ms > options->retry_most_ms)
 			retry_ms = options->retry_most_ms;

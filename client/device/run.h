@@ -11,8 +11,8 @@ struct run_options {
 };
 
 /*
- * Until the goal is reached, or an error that no new connection mends: everything with fate BROKEN; ERR_REMOVED; while the
- * enrollment is not accepted, everything with fate REFUSE.
+ * Until the goal is reached, or an error that no new connection mends: everything of this device's with fate BROKEN; ERR_REMOVED;
+ * the time is over; while the enrollment is not accepted, everything with fate REFUSE.
  */
 MUST_CHECK struct err *run_until(
 	const struct home *h, struct say *say, const struct run_options *options);

@@ -109,7 +109,8 @@ static struct err *on_error(struct talk *t, const struct wire_message *in)
 {
 	struct err *e = kind_from_wire((const Common__Error *)(const void *)in->body);
 
-	if (talk_is_pending(t) || in->serial == 0 || err_get_fate(e) != FATE_REFUSE)
+	t->told = talk_is_pending(t) || in->serial == 0 || err_get_fate(e) != FATE_REFUSE;
+	if (t->told)
 		return e;
 	if (in->serial == t->statement_serial)
 		return talk_decline(t, e);
@@ -218,14 +219,14 @@ static struct err *open_talk(struct talk *t)
 }
 
 struct err *talk_run(const struct home *h, struct say *say, const struct talk_options *options,
-	bool *ret_welcomed)
+	struct talk_end *ret_end)
 {
 	struct talk t = { .home = h, .say = say, .options = options };
 	struct err *e = open_talk(&t);
 
 	if (!e)
 		e = converse(&t);
-	*ret_welcomed = t.welcomed;
+	*ret_end = (struct talk_end){ .welcomed = t.welcomed, .told = t.told };
 	wire_free(t.wire);
 	buf_free(t.delivery_public);
 	buf_free(t.spki);

@@ -20,12 +20,17 @@ struct talk_options {
 	int64_t until_boot_ms; /* ERR_TIMED_OUT after it */
 };
 
+/* How a connection went. */
+struct talk_end {
+	bool welcomed; /* the service was reached and knew the protocol: trying again soon makes sense */
+	bool told;     /* the error is one that the other side sent: it says nothing about this device's own state */
+};
+
 /*
- * Connects and talks until the goal is reached (NULL) or something is in the way. *ret_welcomed: the service was reached and knew the
- * protocol, so that trying again soon makes sense. Errors: those of wire.h, what the server answered, ERR_TAMPERED, ERR_OFFER,
- * ERR_ITEM, ERR_CANCELLED, ERR_REMOVED.
+ * Connects and talks until the goal is reached (NULL) or something is in the way. Errors: those of wire.h, what the server answered,
+ * ERR_TAMPERED, ERR_OFFER, ERR_ITEM, ERR_CANCELLED, ERR_REMOVED. *ret_end is filled in any case.
  */
 MUST_CHECK struct err *talk_run(const struct home *h, struct say *say,
-	const struct talk_options *options, bool *ret_welcomed);
+	const struct talk_options *options, struct talk_end *ret_end);
 
 #endif

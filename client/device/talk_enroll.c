@@ -72,8 +72,8 @@ struct err *talk_on_offer(struct talk *t, const struct wire_message *in)
 
 	if (!talk_is_pending(t) && !t->options->allow_issue)
 		return talk_decline(
-			t, err_new(&ERR_OFFER, "more credentials were offered; this device "
-					       "runs without --allow-issue"));
+			t, err_new(&ERR_OFFER, "more credentials were offered, which only \"run\" "
+					       "answers, and not with --no-issue"));
 	struct err *e = offer_answer(
 		t->home, t->state, t->identity, (const Device__Offer *)(const void *)in->body, &o);
 	if (e)

@@ -17,6 +17,7 @@ struct talk {
 	uint32_t serial;
 	uint32_t statement_serial; /* of the last one sent */
 	bool welcomed;
+	bool told; /* what ended the connection was an Error of the other side's */
 	bool was_enrolled; /* when this connection began */
 	bool pulling;
 	bool done;

@@ -447,7 +447,7 @@ def _():
         k.meet()
         run.until("connected")
         issue()
-        tap.contains(run.until("offer-declined")["text"], "--allow-issue")
+        tap.contains(run.until("offer-declined")["text"], "--no-issue")
 
 
 @tap.test("pins, apps, removal of one credential, removal of everything")
@@ -536,6 +536,19 @@ def _():
         k.pull = None
         run.until("connected")
         tap.equal(k.deliver(CHAIN, None, k.chain())["status"], 0, "status")
+
+
+@tap.test("trouble of the service's, whatever it is called, is waited out: the device stays enrolled and running")
+def _():
+    for kind, fate in (("store-full", 2), ("system", 2), ("timed-out", 1), ("device-removed", 1), ("of-tomorrow", 2)):
+        with Gateway() as g:
+            k, d, run = running(g)
+            pull = k.take_pull()
+            k.send("DEVICE_ERROR", pb((1, kind), (2, fate), (3, "not here")), 0 if fate == 1 else pull.inner_serial)
+            tap.contains(run.until("disconnected")["text"], "not here")
+            time.sleep(0.2)
+            tap.equal(run.child.poll(), None, f"exit status after {kind}")
+            run.kill()
 
 
 @tap.test("messages that this version does not know are passed over")
