@@ -35,7 +35,9 @@ const char *fault_remedy(const struct err_kind *kind)
 				 "tell the operator." },
 		{ &ERR_ITEM, "Nothing was changed. Tell the operator if it happens again." },
 		{ &ERR_HOME, "Use another state directory (--state), or remove this one." },
-		{ &ERR_HOME_DAMAGED, "Remove the state directory and enroll again." },
+		{ &ERR_HOME_DAMAGED, "Try again. If it stays so, keep the directory for its old "
+				     "keys, and enroll with "
+				     "another one (--state)." },
 		{ &ERR_CANCELLED, "Start again at the kiosk." },
 		{ &ERR_REMOVED, "Enroll again at a kiosk if that was not meant." },
 	};

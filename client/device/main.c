@@ -156,6 +156,19 @@ static char *default_state(void)
 	return xasprintf("%s/.local/state/" PROGRAM, home && *home == '/' ? home : "");
 }
 
+/* These do not lock: they work while run does. */
+static struct err *read_command(
+	const struct home *h, struct say *s, const struct options *o, const char *command)
+{
+	if (strcmp(command, "status") == 0)
+		return show_status(h, s);
+	if (strcmp(command, "list") == 0)
+		return show_list(h, s);
+	if (strcmp(command, "export") == 0)
+		return do_export(h, o);
+	return usage("this command is not known");
+}
+
 static struct err *run_command(struct say *s, const struct options *o, int n, char **words)
 {
 	AUTO_MEM char *fallback = default_state();
@@ -170,13 +183,12 @@ static struct err *run_command(struct say *s, const struct options *o, int n, ch
 		return do_enroll(h, s, o, words[1]);
 	if (run)
 		return do_run(h, s, o);
-	if (strcmp(command, "status") == 0)
-		return show_status(h, s);
-	if (strcmp(command, "list") == 0)
-		return show_list(h, s);
-	if (strcmp(command, "export") == 0)
-		return do_export(h, o);
-	return usage("this command is not known");
+	struct err *e = read_command(h, s, o, command);
+	if (!err_is(e, &ERR_HOME_DAMAGED))
+		return e;
+	/* A file was not there: run may have replaced a credential meanwhile. What is there now? */
+	err_free(e);
+	return read_command(h, s, o, command);
 }
 
 enum {

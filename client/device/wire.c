@@ -158,7 +158,8 @@ struct err *wire_recv(struct wire *w, int64_t until_ms, struct wire_message *ret
 	bool timeout = false;
 
 	memset(ret_message, 0, sizeof(*ret_message));
-	while (!ret_message->msg && !timeout) {
+	/* Whatever comes without end, pings or what is not known here: the caller's time is kept. */
+	do {
 		AUTO(frame) struct frame *f = NULL;
 		size_t used;
 		TRY(frame_unpack_stream(buf_bytes(w->in), BODY_MAX, &used, &f));
@@ -168,6 +169,6 @@ struct err *wire_recv(struct wire *w, int64_t until_ms, struct wire_message *ret
 		} else {
 			TRY(read_more(w, until_ms, &timeout));
 		}
-	}
+	} while (!ret_message->msg && !timeout && clock_boot_ms() < until_ms);
 	return NULL;
 }

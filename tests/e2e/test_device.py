@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import ssl
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 import pki  # noqa: E402
-from gateway import Gateway, one, pb, unpb  # noqa: E402
+from gateway import ALPN, Gateway, one, pb, unpb  # noqa: E402
 from handmade import (ACCEPTED, APP, CANCELLED, CERTIFICATE, CHAIN, COMPLETE, DEVICE, PINS, REMOVAL,  # noqa: E402
                    SEALED_KEY, SERVER, DeviceProgram, Kiosk, fields)
 from tap import Tap  # noqa: E402
@@ -154,6 +156,32 @@ def _():
         tap.equal(error["kind"], "wrong-gateway-key", "kind")
         tap.contains(error["remedy"], "Do not go on")
         tap.check(k.core.quiet(), "it said Hello")
+
+
+@tap.test("a gateway that talks without end and says nothing does not hold the device longer than it wants")
+def _():
+    with Gateway() as g, Kiosk(g) as k:
+        key = g.key()
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(key.cert, key.key)
+        server.set_alpn_protocols([ALPN])
+
+        def chatter(listener):
+            noise = struct.pack(">IHHI", 8, 0x7777, 0, 0) * 100000
+            try:
+                with server.wrap_socket(listener.accept()[0], server_side=True) as s:
+                    while True:
+                        s.sendall(noise)
+            except OSError:
+                pass
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=chatter, args=(listener,), daemon=True).start()
+            began = time.monotonic()
+            run = DeviceProgram(g).start("enroll", "--timeout", "2s",
+                                         k.invite(pin=key.identity.hex(), port=listener.getsockname()[1]))
+            tap.equal(run.last_error()["kind"], "timed-out", "kind")
+            tap.check(time.monotonic() - began < 10, "it took too long")
 
 
 @tap.test("a kiosk with another delivery key, or of another deployment, gets nothing")
