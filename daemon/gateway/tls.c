@@ -163,8 +163,12 @@ struct err *tls_pin(const char *certificate_path, uint8_t ret_pin[static SHA256_
 	X509 *cert = NULL;
 
 	TRY(read_certificate(certificate_path, &cert));
-	AUTO(buf) struct buf *spki = sig_spki(X509_get0_pubkey(cert));
+	unsigned char *spki = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki);
 	X509_free(cert);
-	sha256(buf_bytes(spki), ret_pin);
+	if (len <= 0)
+		return sig_openssl_error(&ERR_CONFIG, "%s: no key in it", certificate_path);
+	sha256(BYTES(spki, (size_t)len), ret_pin);
+	OPENSSL_free(spki);
 	return NULL;
 }
