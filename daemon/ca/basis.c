@@ -33,8 +33,8 @@ const struct basis_source *basis_find(const struct basis *b, const char *name)
 	return NULL;
 }
 
-void basis_add(
-	struct basis *b, const char *name, bool fetched, const uint8_t digest[static SHA256_LEN])
+void basis_add(struct basis *b, const char *name, enum basis_kind kind,
+	const uint8_t digest[static SHA256_LEN])
 {
 	const struct basis_source *known = basis_find(b, name);
 
@@ -45,7 +45,7 @@ void basis_add(
 		return;
 	}
 	b->v[b->n].name = xstrdup(name);
-	b->v[b->n].fetched = fetched;
+	b->v[b->n].kind = kind;
 	memcpy(b->v[b->n++].digest, digest, SHA256_LEN);
 }
 
@@ -59,7 +59,7 @@ void basis_merge(struct basis *b, const struct basis *other)
 {
 	basis_end(b, other->until_ms);
 	for (size_t i = 0; i < other->n; i++)
-		basis_add(b, other->v[i].name, other->v[i].fetched, other->v[i].digest);
+		basis_add(b, other->v[i].name, other->v[i].kind, other->v[i].digest);
 }
 
 struct buf *basis_encode(const struct basis *b)
@@ -69,7 +69,7 @@ struct buf *basis_encode(const struct basis *b)
 	record_put_u64(out, (uint64_t)b->until_ms);
 	for (size_t i = 0; i < b->n; i++) {
 		record_put_str(out, b->v[i].name);
-		record_put_u8(out, b->v[i].fetched);
+		record_put_u8(out, (uint8_t)b->v[i].kind);
 		record_put(out, BYTES(b->v[i].digest, SHA256_LEN));
 	}
 	return out;
@@ -78,14 +78,14 @@ struct buf *basis_encode(const struct basis *b)
 static struct err *decode_source(struct cursor *c, struct basis *b)
 {
 	AUTO_MEM char *name = NULL;
-	uint8_t digest[SHA256_LEN], fetched;
+	uint8_t digest[SHA256_LEN], kind;
 
 	if (b->n == BASIS_MAX)
 		return err_new(&ERR_FORMAT, "basis: more than %d sources", BASIS_MAX);
 	TRY(record_get_str(c, "source", NAME_MAX_LEN, &name));
-	TRY(record_get_u8(c, "fetched", &fetched));
+	TRY(record_get_choice(c, "kind", BASIS_FILE, BASIS_ANCHOR, &kind));
 	TRY(record_get_fixed(c, "digest", SHA256_LEN, digest));
-	basis_add(b, name, fetched != 0, digest);
+	basis_add(b, name, (enum basis_kind)kind, digest);
 	return NULL;
 }
 

@@ -54,15 +54,15 @@ static bool says_more(const struct err *a, const struct err *b)
 }
 
 /* The first anchor with a valid path, else the most telling error. */
-static struct err *find_path(struct state *s, X509 *cert, int64_t now_ms, struct basis *basis,
-	const struct anchor **ret_anchor, struct path **ret_path)
+static struct err *find_path(struct state *s, X509 *cert, bool is_signer, int64_t now_ms,
+	struct basis *basis, const struct anchor **ret_anchor, struct path **ret_path)
 {
 	AUTO(err) struct err *best = NULL;
 
 	for (size_t i = 0; i < s->settings->n_anchors; i++) {
 		const struct anchor *anchor = s->settings->anchors[i];
-		struct err *e =
-			revocation_path(s->revocation, anchor, cert, now_ms, basis, ret_path);
+		struct err *e = revocation_path(
+			s->revocation, anchor, cert, is_signer, now_ms, basis, ret_path);
 		if (!e) {
 			*ret_anchor = anchor;
 			return NULL;
@@ -111,7 +111,7 @@ static struct err *judge_signer(struct state *s, struct bytes der, int64_t now_m
 
 	TRY(cert_parse(der, &cert));
 	TRY(eligible_at_all(cert));
-	TRY(find_path(s, cert, now_ms, c->basis, &c->anchor, &path));
+	TRY(find_path(s, cert, true, now_ms, c->basis, &c->anchor, &path));
 	TRY(eligible_path(s, path));
 	TRY(eligible_to_sign(c->anchor, cert));
 	c->facts = facts_new();
@@ -152,7 +152,7 @@ static struct err *judge_other(
 		return err_new(
 			&ERR_EVIDENCE_BAD, "another certificate of the card has another subject");
 	TRY(eligible_at_all(cert));
-	TRY(revocation_path(s->revocation, c->anchor, cert, now_ms, c->basis, ret_path));
+	TRY(revocation_path(s->revocation, c->anchor, cert, false, now_ms, c->basis, ret_path));
 	if (sk_X509_num(path_certs(*ret_path)) < 2 ||
 		!has_same_issuer_key(sk_X509_value(path_certs(*ret_path), 1), c->certs[0]))
 		return err_new(
@@ -329,12 +329,12 @@ struct err *card_judge(struct state *s, const ProtobufCBinaryData *ders, size_t 
 	return NULL;
 }
 
-struct err *card_recheck(struct state *s, struct bytes der, int64_t now_ms)
+struct err *card_recheck(struct state *s, struct bytes der, bool is_signer, int64_t now_ms)
 {
 	AUTO(x509) X509 *cert = NULL;
 	AUTO(path) struct path *path = NULL;
 	const struct anchor *anchor;
 
 	TRY(cert_parse(der, &cert));
-	return find_path(s, cert, now_ms, NULL, &anchor, &path);
+	return find_path(s, cert, is_signer, now_ms, NULL, &anchor, &path);
 }

@@ -42,7 +42,9 @@ MUST_CHECK struct err *card_choose(struct state *s, const ProtobufCBinaryData *d
  * ERR_EVIDENCE_BAD when one of the others must not add facts or adds none. */
 MUST_CHECK struct err *card_judge(struct state *s, const ProtobufCBinaryData *ders, size_t n,
 	int64_t now_ms, struct card **ret_card);
-/* Make and certify: is a certificate of the card still valid and not revoked? The errors of revocation_path. */
-MUST_CHECK struct err *card_recheck(struct state *s, struct bytes der, int64_t now_ms);
+/* Make and certify: is a certificate of the card, the signer or another, still valid and not revoked? The errors of
+ * revocation_path. */
+MUST_CHECK struct err *card_recheck(
+	struct state *s, struct bytes der, bool is_signer, int64_t now_ms);
 
 #endif

@@ -49,6 +49,7 @@ struct revocation {
 struct inquiry {
 	struct revocation *r;
 	const struct anchor *anchor;
+	bool is_signer;
 	int64_t now_ms;
 	STACK_OF(X509_CRL) *crls; /* holds references: the store may read a file again */
 	size_t n_urls;
@@ -120,7 +121,7 @@ static void note_file(struct inquiry *q, const char *path, const X509_CRL *crl, 
 
 	if (!e)
 		crl_store_digest_of(q->r->store, crl, digest);
-	basis_add(q->basis, path, false, e ? none : digest);
+	basis_add(q->basis, path, BASIS_FILE, e ? none : digest);
 	/* One that is there and of no use may be of use when time goes on. */
 	if (e && !err_is(e, &ERR_NOTFOUND))
 		basis_end(q->basis, 0);
@@ -323,7 +324,7 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 		return;
 	add_crl(q, crl);
 	crl_store_digest_of(q->r->store, crl, digest);
-	basis_add(q->basis, url->text, true, digest);
+	basis_add(q->basis, url->text, BASIS_URL, digest);
 	if (q->n_urls < VERDICT_URLS_MAX)
 		q->urls[q->n_urls] = xstrdup(url->text);
 	q->n_urls++;
@@ -378,15 +379,15 @@ static void try_certificate(struct inquiry *q, const X509 *cert, bool *progress)
 
 static struct err *ask(struct inquiry *q, X509 *cert, struct path **ret_path)
 {
+	bool any_policy = !q->is_signer || q->anchor->policies.n == 0;
 	const struct path_params params = {
 		.time_ms = q->now_ms,
 		.anchors = q->anchor->stack,
 		.untrusted = q->anchor->intermediates,
 		.crls = q->crls,
 		.check_revocation = true,
-		.policies =
-			q->anchor->policies.n ? (const char *const *)q->anchor->policies.v : NULL,
-		.policy_optional = q->anchor->policies.n == 0,
+		.policies = any_policy ? NULL : (const char *const *)q->anchor->policies.v,
+		.policy_optional = any_policy,
 	};
 
 	for (int round = 0;; round++) {
@@ -410,6 +411,7 @@ static void inquiry_begin(struct inquiry *q)
 		err_abort("no memory for CRLs");
 	q->troubles = buf_new();
 	q->basis = basis_new();
+	basis_add(q->basis, BASIS_ANCHOR_NAME, BASIS_ANCHOR, q->anchor->digest);
 	add_files(q);
 }
 
@@ -447,7 +449,8 @@ static void remember(struct inquiry *q, X509 *cert, const struct path *path)
 			v.until_ms = end;
 	}
 	memcpy(v.urls, q->urls, sizeof(v.urls));
-	verdicts_add(q->r->verdicts, &v);
+	if (q->is_signer)
+		verdicts_add(q->r->verdicts, &v);
 	basis_end(q->basis, v.until_ms);
 	for (int i = 0; i < sk_X509_CRL_num(q->crls); i++)
 		basis_end(q->basis, crl_end_ms(sk_X509_CRL_value(q->crls, i)));
@@ -461,9 +464,11 @@ static struct err *with_troubles(struct err *take_e, const char *troubles)
 }
 
 struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
-	int64_t now_ms, struct basis *basis, struct path **ret_path)
+	bool is_signer, int64_t now_ms, struct basis *basis, struct path **ret_path)
 {
-	struct inquiry q = { .r = r, .anchor = anchor, .now_ms = now_ms };
+	struct inquiry q = {
+		.r = r, .anchor = anchor, .is_signer = is_signer, .now_ms = now_ms
+	};
 
 	inquiry_begin(&q);
 	struct err *e = ask(&q, cert, ret_path);
@@ -502,28 +507,32 @@ bool revocation_stands(struct revocation *r, const uint8_t hash[static SHA256_LE
 	return false;
 }
 
-static bool source_stands(struct revocation *r, const struct basis_source *source, int64_t now_ms)
+static bool file_stands(struct revocation *r, const struct basis_source *source, int64_t now_ms)
 {
-	AUTO_MEM char *path =
-		source->fetched ? crl_store_path(source->name) : xstrdup(source->name);
+	bool fetched = source->kind == BASIS_URL;
+	AUTO_MEM char *path = fetched ? crl_store_path(source->name) : xstrdup(source->name);
 	uint8_t digest[SHA256_LEN];
 	int64_t age;
 	AUTO(err) struct err *e = crl_store_digest(r->store, path, now_ms, digest, &age);
 
 	if (e || memcmp(digest, source->digest, SHA256_LEN) != 0)
 		return false;
-	return !source->fetched || (age >= 0 && age < (int64_t)r->settings->crl_refresh_ms);
+	return !fetched || (age >= 0 && age < (int64_t)r->settings->crl_refresh_ms);
 }
 
 bool revocation_basis_stands(struct revocation *r, const struct anchor *anchor,
 	const struct basis *basis, int64_t now_ms)
 {
+	const struct basis_source *conf = basis_find(basis, BASIS_ANCHOR_NAME);
+
+	if (!conf || memcmp(conf->digest, anchor->digest, SHA256_LEN) != 0)
+		return false;
 	/* A file that ca.conf names now and did not then was not looked at. */
 	for (size_t i = 0; i < anchor->crl_files.n; i++)
 		if (!basis_find(basis, anchor->crl_files.v[i]))
 			return false;
 	for (size_t i = 0; i < basis->n; i++)
-		if (!source_stands(r, &basis->v[i], now_ms))
+		if (basis->v[i].kind != BASIS_ANCHOR && !file_stands(r, &basis->v[i], now_ms))
 			return false;
 	return now_ms < basis->until_ms;
 }

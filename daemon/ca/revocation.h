@@ -19,16 +19,18 @@ void revocation_free(struct revocation *r);
 DEFINE_AUTO(revocation, struct revocation *, revocation_free);
 
 /*
- * A valid path from cert to this anchor at now_ms, no certificate of it revoked. The errors of path_build; the text of
- * ERR_REVOCATION_UNKNOWN says which URLs were tried and what became of each. basis (may be NULL): what it rests on is added.
+ * A valid path from cert to this anchor at now_ms, no certificate of it revoked. is_signer: under the anchor's policies. The
+ * errors of path_build; the text of ERR_REVOCATION_UNKNOWN says which URLs were tried and what became of each. basis (may be
+ * NULL): what it rests on is added.
  */
 MUST_CHECK struct err *revocation_path(struct revocation *r, const struct anchor *anchor,
-	X509 *cert, int64_t now_ms, struct basis *basis, struct path **ret_path);
-/* Would all that a judgement rests on still give the same: every file is what it was, and none is due to be fetched again? */
+	X509 *cert, bool is_signer, int64_t now_ms, struct basis *basis, struct path **ret_path);
+/* Would all that a judgement rests on still give the same: the anchor's configuration and every file are what they were, and
+ * none is due to be fetched again? */
 bool revocation_basis_stands(struct revocation *r, const struct anchor *anchor,
 	const struct basis *basis, int64_t now_ms);
 /*
- * Was revocation_path content with the certificate of that hash lately, for one of the anchors, and is all that it was content
+ * Was revocation_path content with the signer of that hash lately, for one of the anchors, and is all that it was content
  * with still in force: the same CRLs, read and fetched again where that is due (verdict.h)? False says nothing.
  */
 bool revocation_stands(

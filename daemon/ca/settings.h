@@ -40,9 +40,10 @@ struct anchor {
 	char *name;
 	X509 *certificate;
 	uint8_t key_hash[SHA256_LEN]; /* SHA-256 of the SubjectPublicKeyInfo */
+	uint8_t digest[SHA256_LEN];   /* of what a path depends on: certificates and policies */
 	STACK_OF(X509) *stack;        /* the anchor alone */
 	STACK_OF(X509) *intermediates;
-	struct texts policies; /* dotted; one of them is needed, if there are any */
+	struct texts policies; /* dotted; the signer needs one of them, if there are any */
 	struct texts eku;      /* dotted; one of them is needed, if there are any */
 	struct texts crl_files;
 	size_t n_identify;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "daemon/ca/settings_part.h"
 #include "evidence/cert.h"
+#include "evidence/record.h"
 
 #define CERT_FILE_MAX (256 * 1024)
 #define INTERMEDIATES_MAX 64
@@ -165,6 +166,27 @@ static struct err *read_crl_files(cfg_t *section, const char *dir, struct anchor
 	return NULL;
 }
 
+static void put_certificate(struct buf *out, const X509 *cert)
+{
+	AUTO(buf) struct buf *der = cert_der(cert);
+
+	record_put_nested(out, der);
+}
+
+static void set_digest(struct anchor *a)
+{
+	AUTO(buf) struct buf *all = buf_new();
+	AUTO(buf) struct buf *policies = buf_new();
+
+	for (size_t i = 0; i < a->policies.n; i++)
+		record_put_str(policies, a->policies.v[i]);
+	record_put_nested(all, policies);
+	put_certificate(all, a->certificate);
+	for (int i = 0; i < sk_X509_num(a->intermediates); i++)
+		put_certificate(all, sk_X509_value(a->intermediates, i));
+	sha256(buf_bytes(all), a->digest);
+}
+
 struct err *anchor_read(cfg_t *section, const char *dir, struct anchor **ret_anchor)
 {
 	static const char *const revocations[] = { "crl", NULL };
@@ -186,6 +208,7 @@ struct err *anchor_read(cfg_t *section, const char *dir, struct anchor **ret_anc
 	TRY(settings_choice(section, "revocation", revocations, &revocation));
 	TRY(settings_choice(section, "other-certificates", others, &other));
 	a->other_certificates = other == 1;
+	set_digest(a);
 	*ret_anchor = take(a);
 	return NULL;
 }

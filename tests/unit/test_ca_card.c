@@ -181,14 +181,15 @@ static void the_one_that_counts_is_found(void **state)
 static const struct world_card_options upn_only = {
 	.san = "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:ann@example.org"
 };
+/* As PIV cards have it: under another policy than the one to log in with, which is the anchor's. */
 static const struct world_card_options with_mail = { .eku = "emailProtection",
 	.san = "email:ann@mail.example.org",
-	.policy = "2.16.840.1.101.3.2.1.3.13" };
+	.policy = "2.16.840.1.101.3.2.1.3.7" };
 
 static char *same_subject_conf(const struct world *w)
 {
 	return xasprintf("anchor \"test\" {\ncertificate = \"%s/root.pem\"\nintermediates = "
-			 "{\"%s/issuer.pem\"}\n"
+			 "{\"%s/issuer.pem\"}\npolicies = {\"2.16.840.1.101.3.2.1.3.13\"}\n"
 			 "other-certificates = \"same-subject\"\ncrl-files = {\"%s/root.crl\", "
 			 "\"%s/cards.crl\"}\n}\n",
 		w->dir, w->dir, w->dir, w->dir);
@@ -227,6 +228,34 @@ static void another_adds_mail_when_allowed(void **state)
 	assert_int_equal(both->offer->n_certs, 2);
 	assert_int_equal(both->assessment->n_purposes, 3);
 	assert_ok(world_certify(both, COMMON__PURPOSE__SIGNING, &c));
+	/* Other CRLs: both are judged anew. */
+	world_crls(w, NULL, 30 * WORLD_DAY_MS);
+	assert_ok(world_make(both, COMMON__PURPOSE__ENCRYPTION));
+	world_crls(w, other->cert, 30 * WORLD_DAY_MS);
+	msg_free(take(c));
+	assert_err(world_certify(both, COMMON__PURPOSE__AUTHENTICATION, &c), &ERR_CERT_REVOKED);
+}
+
+/* The anchor's policies are not asked of the others; so one of them must not sign, though it was found good just now. */
+static void another_does_not_sign(void **state)
+{
+	struct world_card_options login = with_mail;
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(world_card) struct world_card *card = world_new_card(w, &upn_only);
+	AUTO(world_run) struct world_run *both = world_run_new(w);
+	AUTO(world_run) struct world_run *r = world_run_new(w);
+
+	login.eku = "clientAuth";
+	AUTO(world_card) struct world_card *other = world_new_card(w, &login);
+	allow_others(w);
+	both->card = card;
+	both->certs[0] = pb_lend(buf_bytes(card->der));
+	both->certs[1] = pb_lend(buf_bytes(other->der));
+	both->n_certs = 2;
+	assert_ok(world_assess(both));
+	assert_int_equal(both->offer->n_certs, 2);
+	r->card = other;
+	assert_err(world_assess(r), &ERR_POLICY);
 }
 
 static void another_person_adds_nothing(void **state)
@@ -392,6 +421,7 @@ int main(void)
 		cmocka_unit_test(the_cards_own_id),
 		cmocka_unit_test(the_one_that_counts_is_found),
 		cmocka_unit_test(another_adds_mail_when_allowed),
+		cmocka_unit_test(another_does_not_sign),
 		cmocka_unit_test(another_person_adds_nothing),
 		cmocka_unit_test(another_issuer_adds_nothing),
 		cmocka_unit_test(what_was_asked_for_must_be_possible),

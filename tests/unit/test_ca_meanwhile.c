@@ -43,11 +43,13 @@ static void revocation_gets_stale(void **state)
 	assert_int_equal(c->not_before_ms, (world_now_ms - 31 * WORLD_DAY_MS) / 1000 * 1000);
 }
 
+/* The world's anchor, with more lines, which count in place of earlier ones. */
 static void write_anchor(struct world *w, const char *more)
 {
 	AUTO_MEM char *conf = xasprintf("anchor \"test\" {\ncertificate = \"%s/root.pem\"\n"
 					"intermediates = {\"%s/issuer.pem\"}\n"
-					"crl-files = {\"%s/root.crl\", \"%s/cards.crl\"%s}\n}\n",
+					"policies = {\"2.16.840.1.101.3.2.1.3.13\"}\n"
+					"crl-files = {\"%s/root.crl\", \"%s/cards.crl\"}\n%s\n}\n",
 		w->dir, w->dir, w->dir, w->dir, more);
 
 	world_write(w, "etc/ca.conf.d/10-test.conf", BYTES(conf, strlen(conf)));
@@ -86,10 +88,15 @@ static void it_falls_with_the_configuration(void **state)
 	AUTO_MSG Ca__Certified *c = NULL;
 
 	/* Another file with CRLs was not looked at, whatever it says. */
-	AUTO_MEM char *more = xasprintf(", \"%s/more.crl\"", w->dir);
+	AUTO_MEM char *more = xasprintf("crl-files += {\"%s/more.crl\"}", w->dir);
 	world_write(w, "more.crl", BYTES("", 0));
 	write_anchor(w, more);
 	without_evidence(w);
+	assert_err_text(world_certify(r, AUTHENTICATION, &c), &ERR_STORE, "evidence");
+	/* Nor was the card judged under other policies, or with other certificates for its path. */
+	write_anchor(w, "policies += {\"1.2.3.4\"}");
+	assert_err_text(world_certify(r, AUTHENTICATION, &c), &ERR_STORE, "evidence");
+	write_anchor(w, "intermediates = {}");
 	assert_err_text(world_certify(r, AUTHENTICATION, &c), &ERR_STORE, "evidence");
 	write_anchor(w, "");
 	assert_ok(world_certify(r, AUTHENTICATION, &c));
@@ -98,6 +105,21 @@ static void it_falls_with_the_configuration(void **state)
 	state_free(w->s);
 	w->s = world_open();
 	assert_err_text(world_make(r, ENCRYPTION), &ERR_STORE, "evidence");
+}
+
+/* An administrator who no longer believes the cards' issuer, or asks for another policy, is heard at once. */
+static void the_cards_issuer_is_distrusted_meanwhile(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(world_run) struct world_run *r = world_enrolled(w);
+	AUTO_MSG Ca__Certified *c = NULL;
+
+	write_anchor(w, "intermediates = {}");
+	assert_err(world_certify(r, AUTHENTICATION, &c), &ERR_CERT_UNTRUSTED);
+	write_anchor(w, "policies = {\"1.2.3.4\"}");
+	assert_err(world_certify(r, AUTHENTICATION, &c), &ERR_POLICY);
+	write_anchor(w, "");
+	assert_ok(world_certify(r, AUTHENTICATION, &c));
 }
 
 static void a_card_expires_meanwhile(void **state)
@@ -131,6 +153,7 @@ int main(void)
 		cmocka_unit_test(revocation_gets_stale),
 		cmocka_unit_test(what_verify_found_stands),
 		cmocka_unit_test(it_falls_with_the_configuration),
+		cmocka_unit_test(the_cards_issuer_is_distrusted_meanwhile),
 		cmocka_unit_test(a_card_expires_meanwhile),
 		cmocka_unit_test(the_issuer_is_retired),
 	};
