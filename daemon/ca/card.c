@@ -113,7 +113,7 @@ static struct err *judge_signer(struct state *s, struct bytes der, int64_t now_m
 	TRY(eligible_at_all(cert));
 	TRY(find_path(s, cert, true, now_ms, c->basis, &c->anchor, &path));
 	TRY(eligible_path(s, path));
-	TRY(eligible_to_sign(c->anchor, cert));
+	TRY(eligible_to_sign(c->anchor, path));
 	c->facts = facts_new();
 	TRY(cert_facts(cert, c->facts));
 	TRY(eligible_identify(c->anchor, cert, c->facts));

@@ -1,6 +1,7 @@
 /* eligible.c: which certificates count. */
 #include "daemon/ca/eligible.h"
 
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +15,7 @@
 #define EKU_CARD_AUTH "2.16.840.1.101.3.6.8"
 #define EKU_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
 #define EKU_LOGON "1.3.6.1.4.1.311.20.2.2"
+#define EKU_ANY "2.5.29.37.0"
 #define UUID_DIGITS 32
 
 /* Policies of certificates that must never lead to others: STANDARDS 2.1, D-15, D-29. */
@@ -51,8 +53,26 @@ struct err *eligible_path(const struct state *s, const struct path *path)
 	return NULL;
 }
 
+/* One that cannot be read, or is there twice, could hide what must not be in it. */
+static bool is_readable(const X509 *cert, int nid)
+{
+	int state = 0;
+	void *value = X509_get_ext_d2i(cert, nid, &state, NULL);
+	bool readable = value || state == -1;
+
+	if (nid == NID_ext_key_usage)
+		EXTENDED_KEY_USAGE_free(value);
+	else
+		CERTIFICATEPOLICIES_free(value);
+	ERR_clear_error();
+	return readable;
+}
+
 struct err *eligible_at_all(X509 *cert)
 {
+	if (!is_readable(cert, NID_ext_key_usage) || !is_readable(cert, NID_certificate_policies))
+		return err_new(&ERR_CERT_NOT_ELIGIBLE,
+			"its extended key usages or policies are malformed");
 	if (X509_check_ca(cert) != 0 || (X509_get_extension_flags(cert) & EXFLAG_CA))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "it is a CA's");
 	if (cert_has_eku(cert, EKU_CARD_AUTH))
@@ -83,26 +103,51 @@ const char *eligible_use(const X509 *cert)
 	return "other certificate";
 }
 
-static struct err *check_eku(const struct anchor *anchor, const X509 *cert)
+/*
+ * A CA's own extended key usages limit what it may issue for. RFC 5280 does not say so, but those who give a CA for servers or
+ * for mail a certificate with that purpose alone rely on it, and everybody's path validation does it.
+ */
+static bool may_issue_for(STACK_OF(X509) *certs, const char *eku)
 {
-	for (size_t i = 0; i < anchor->eku.n; i++)
-		if (cert_has_eku(cert, anchor->eku.v[i]))
+	for (int i = 1; i + 1 < sk_X509_num(certs); i++) {
+		const X509 *ca = sk_X509_value(certs, i);
+		if (X509_get_ext_by_NID(ca, NID_ext_key_usage, -1) >= 0 &&
+			!cert_has_eku(ca, eku) && !cert_has_eku(ca, EKU_ANY))
+			return false;
+	}
+	return true;
+}
+
+static struct err *check_eku(const struct anchor *anchor, const struct path *path)
+{
+	STACK_OF(X509) *certs = path_certs(path);
+	bool has = false;
+
+	for (size_t i = 0; i < anchor->eku.n; i++) {
+		if (!cert_has_eku(sk_X509_value(certs, 0), anchor->eku.v[i]))
+			continue;
+		if (may_issue_for(certs, anchor->eku.v[i]))
 			return NULL;
+		has = true;
+	}
 	if (!anchor->eku.n)
 		return NULL;
 	return err_new(&ERR_CERT_NOT_ELIGIBLE,
-		"it has none of the extended key usages that anchor \"%s\" asks for", anchor->name);
+		has ? "its issuer is not for the extended key usages that anchor \"%s\" asks for"
+		    : "it has none of the extended key usages that anchor \"%s\" asks for",
+		anchor->name);
 }
 
-struct err *eligible_to_sign(const struct anchor *anchor, X509 *cert)
+struct err *eligible_to_sign(const struct anchor *anchor, const struct path *path)
 {
+	X509 *cert = sk_X509_value(path_certs(path), 0);
 	enum card_algorithm algorithm;
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	AUTO(pkey) EVP_PKEY *sound = NULL;
 
 	if (!cert_has_key_usage(cert, KU_DIGITAL_SIGNATURE, false))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is not for digital signatures");
-	TRY(check_eku(anchor, cert));
+	TRY(check_eku(anchor, path));
 	if (!key)
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is of an unknown type");
 	TRY(intent_algorithm(key, &algorithm));

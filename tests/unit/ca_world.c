@@ -157,6 +157,19 @@ static void write_pem(const struct world *w, const char *name, X509 *cert)
 	BIO_free(bio);
 }
 
+void world_limit_issuer(struct world *w, int nid, const char *value)
+{
+	int at = X509_get_ext_by_NID(w->ca, nid, -1);
+
+	if (at >= 0)
+		X509_EXTENSION_free(X509_delete_ext(w->ca, at));
+	add_ext(w->ca, w->root, nid, value);
+	assert_true(X509_sign(w->ca, w->root_key, EVP_sha256()) > 0);
+	write_pem(w, "issuer.pem", w->ca);
+	state_free(w->s);
+	w->s = world_open();
+}
+
 static const char *card_san(const struct world_card_options *o)
 {
 	return o->san ? o->san

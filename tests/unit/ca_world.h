@@ -77,6 +77,9 @@ void world_crls(struct world *w, const X509 *revoked, int64_t validity_ms);
 struct buf *world_make_crl(
 	X509 *issuer, EVP_PKEY *key, const X509 *revoked, long number, int64_t validity_ms);
 
+/* The card issuer's certificate has one more extension, in place of one of that kind; it is written, and the state opened anew. */
+void world_limit_issuer(struct world *w, int nid, const char *value);
+
 struct world_card *world_new_card(struct world *w, const struct world_card_options *options);
 void world_card_free(struct world_card *c);
 DEFINE_AUTO(world_card, struct world_card *, world_card_free);

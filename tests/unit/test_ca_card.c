@@ -68,6 +68,54 @@ static void a_key_that_is_not_sound(void **state)
 	assert_err_text(assess_card(w, &card), &ERR_CERT_NOT_ELIGIBLE, "exponent");
 }
 
+/* A CA for servers below the same root, which somebody named as an intermediate. */
+static void the_issuers_purpose(void **state)
+{
+	static const struct {
+		const char *eku;
+		bool good;
+	} cases[] = {
+		{ "serverAuth", false },
+		{ "serverAuth,emailProtection", false },
+		{ "serverAuth,clientAuth", true },
+		{ "anyExtendedKeyUsage", true },
+	};
+	AUTO(world) struct world *w = world_new(NULL);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		world_limit_issuer(w, NID_ext_key_usage, cases[i].eku);
+		struct err *e = assess_card(w, NULL);
+		if (!e != cases[i].good)
+			fail_msg("case %zu: %s", i, e ? err_get_text(e) : "accepted");
+		assert_true(!e || err_is(e, &ERR_CERT_NOT_ELIGIBLE));
+		err_free(e);
+	}
+}
+
+/* Twice there: whoever reads one of them may overlook that it is a card-authentication certificate. */
+static void what_is_there_twice(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	static const struct {
+		int nid;
+		const char *value;
+	} more[] = { { NID_ext_key_usage, "2.16.840.1.101.3.6.8" },
+		{ NID_certificate_policies, "2.16.840.1.101.3.2.1.3.17" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+		AUTO(world_card) struct world_card *card = world_new_card(w, NULL);
+		AUTO(world_run) struct world_run *r = world_run_new(w);
+		X509_EXTENSION *ext = enrollment_ext(more[i].nid, more[i].value);
+		assert_int_equal(X509_add_ext(card->cert, ext, -1), 1);
+		X509_EXTENSION_free(ext);
+		assert_true(X509_sign(card->cert, w->ca_key, EVP_sha256()) > 0);
+		AUTO(buf) struct buf *der = cert_der(card->cert);
+		r->card = card;
+		r->certs[0] = pb_lend(buf_bytes(der));
+		assert_err_text(world_assess(r), &ERR_CERT_NOT_ELIGIBLE, "malformed");
+	}
+}
+
 static void any_purpose_of_the_anchors(void **state)
 {
 	const struct world_card_options logon = { .eku = "msSmartcardLogin" };
@@ -414,6 +462,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_never_counts),
 		cmocka_unit_test(a_key_that_is_not_sound),
+		cmocka_unit_test(the_issuers_purpose),
+		cmocka_unit_test(what_is_there_twice),
 		cmocka_unit_test(any_purpose_of_the_anchors),
 		cmocka_unit_test(a_stranger),
 		cmocka_unit_test(without_an_anchor),
