@@ -6,6 +6,7 @@
 #include "evidence/path_judge.h"
 
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 /* 112 bits: RSA-2048, P-256, SHA-256 and up (SP 800-57 part 1 section 5.6.1). */
 #define AUTH_LEVEL 2
+#define AUTH_BITS 112
 
 struct judge {
 	const struct path_params *params;
@@ -55,7 +57,6 @@ static bool is_about_crl(int error)
 	case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
 	case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
 	case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
-	case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
 		return true;
 	default:
 		return is_want_of_crl(error);
@@ -151,6 +152,15 @@ static char *story_of(int error, const X509 *cert, bool is_leaf, bool of_crl_iss
 	return story(error, cert, whose);
 }
 
+static char *weak_story(const struct judge *j, X509_STORE_CTX *ctx)
+{
+	X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
+	AUTO_MEM char *name = cert && cert != j->leaf ? cert_subject(cert) : xstrdup("");
+
+	return xasprintf("the signature on the CRL for the certificate%s%s is too weak",
+		*name ? " of " : "", name);
+}
+
 static int on_error(int ok, X509_STORE_CTX *ctx)
 {
 	struct judge *j = judge_of(ctx);
@@ -171,6 +181,33 @@ static int on_error(int ok, X509_STORE_CTX *ctx)
 	return is_waved_through(error);
 }
 
+/* The digest of a CRL's signature; NID_undef for EdDSA, which brings its own. */
+static int digest_of(const X509_CRL *crl)
+{
+	int digest = NID_undef, key = NID_undef;
+	const X509_ALGOR *algorithm = NULL;
+
+	if (!OBJ_find_sigid_algs(X509_CRL_get_signature_nid(crl), &digest, &key) ||
+		key != NID_rsassaPss)
+		return digest;
+	X509_CRL_get0_signature(crl, NULL, &algorithm);
+	RSA_PSS_PARAMS *pss = ASN1_TYPE_unpack_sequence(
+		ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
+	/* RFC 4055 section 3.1: SHA-1 when it is not named. */
+	digest = pss && pss->hashAlgorithm ? OBJ_obj2nid(pss->hashAlgorithm->algorithm) : NID_sha1;
+	RSA_PSS_PARAMS_free(pss);
+	return digest;
+}
+
+/* OpenSSL asks for a level of security (AUTH_LEVEL) in the signatures of certificates, and not in those of CRLs. */
+static bool is_weak(const X509_CRL *crl)
+{
+	int nid = digest_of(crl);
+	const EVP_MD *md = nid == NID_undef ? NULL : EVP_get_digestbynid(nid);
+
+	return nid != NID_undef && (!md || EVP_MD_get_size(md) * 4 < AUTH_BITS);
+}
+
 /* Every CRL that OpenSSL takes up passes here first. */
 static int note_crl(X509_STORE_CTX *ctx, X509_CRL *crl)
 {
@@ -180,6 +217,8 @@ static int note_crl(X509_STORE_CTX *ctx, X509_CRL *crl)
 
 	if (X509_CRL_digest(crl, EVP_sha256(), digest, &len) != 1)
 		return 0;
+	if (!j->params->allow_weak && is_weak(crl))
+		verdict_add(&j->verdict, FAULT_UNKNOWN, weak_story(j, ctx));
 	for (size_t i = 0; i < j->n_proofs; i++)
 		if (memcmp(j->proofs[i], digest, SHA256_LEN) == 0)
 			return j->check_crl(ctx, crl);

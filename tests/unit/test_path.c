@@ -1,6 +1,7 @@
 /* test_path.c: path building where OpenSSL alone goes astray, and what the person hears when there is no good path. */
 #include "tests/unit/unit.h"
 
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "evidence/path.h"
@@ -406,6 +407,79 @@ static void weak_keys(void **state)
 	assert_err_text(build(sha1, &p), &ERR_CERT_PATH, "weak");
 }
 
+static void sign_crl(const struct entity *issuer, const EVP_MD *md, bool pss)
+{
+	X509_CRL *c = sk_X509_CRL_value(world.crls, 0);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx = NULL;
+
+	assert_int_equal(EVP_DigestSignInit(ctx, &pctx, md, NULL, issuer->key), 1);
+	if (pss)
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING), 1);
+	assert_true(X509_CRL_sign_ctx(c, ctx) > 0);
+	EVP_MD_CTX_free(ctx);
+}
+
+/* What SHA-1 signs is no proof that a certificate is not revoked, either. */
+static void weak_crls(void **state)
+{
+	static const struct {
+		const char *digest;
+		bool rsa, pss, good;
+	} cases[] = {
+		{ "SHA256", false, false, true },
+		{ "SHA1", false, false, false },
+		{ "SHA256", true, false, true },
+		{ "SHA1", true, false, false },
+		{ "MD5", true, false, false },
+		{ "SHA256", true, true, true },
+		{ "SHA1", true, true, false },
+	};
+	EVP_PKEY *rsa = enrollment_rsa(2048);
+	struct entity *ec_root = root("root");
+	struct entity *rsa_root =
+		keep(rsa, enrollment_cert("rsa root", rsa, NULL, rsa, true, NOW));
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct entity *r = cases[i].rsa ? rsa_root : ec_root;
+		struct entity *leaf = issue(r, "leaf", false);
+		sk_X509_CRL_pop_free(world.crls, X509_CRL_free);
+		world.crls = sk_X509_CRL_new_null();
+		crl(r, NULL, NOW + DAY);
+		sign_crl(r, EVP_get_digestbyname(cases[i].digest), cases[i].pss);
+		struct path_params p = params();
+		p.check_revocation = true;
+		while (sk_X509_num(world.anchors))
+			sk_X509_pop(world.anchors);
+		sk_X509_push(world.anchors, r->cert);
+		AUTO(err) struct err *e = build(leaf, &p);
+		if (!e != cases[i].good)
+			fail_msg("case %zu: %s", i, e ? err_get_text(e) : "accepted");
+		assert_true(!e || (err_is(e, &ERR_REVOCATION_UNKNOWN) &&
+					  strstr(err_get_text(e), "weak")));
+		p.allow_weak = true;
+		assert_ok(build(leaf, &p));
+	}
+}
+
+/* A constraint that nobody here can judge is a refusal for good: trying again does not help. */
+static void unknown_name_constraints(void **state)
+{
+	struct entity *r = root("root"), *ca = issue(r, "ca", true);
+	struct entity *leaf = issue(ca, "leaf", false);
+	struct path_params p = params();
+
+	add_ext(ca, NID_name_constraints,
+		"critical,permitted;otherName:1.3.6.1.4.1.311.20.2.3;UTF8:@example.org");
+	resign(ca, r);
+	add_ext(leaf, NID_subject_alt_name,
+		"otherName:1.3.6.1.4.1.311.20.2.3;UTF8:ann@example.org");
+	resign(leaf, ca);
+	sk_X509_push(world.anchors, r->cert);
+	sk_X509_push(world.untrusted, ca->cert);
+	assert_err_text(build(leaf, &p), &ERR_CERT_PATH, "constraint");
+}
+
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_start, world_end)
 
 int main(void)
@@ -426,6 +500,8 @@ int main(void)
 		WORLD_TEST(what_to_fetch),
 		WORLD_TEST(policies),
 		WORLD_TEST(weak_keys),
+		WORLD_TEST(weak_crls),
+		WORLD_TEST(unknown_name_constraints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
