@@ -191,8 +191,8 @@ static int digest_of(const X509_CRL *crl)
 		key != NID_rsassaPss)
 		return digest;
 	X509_CRL_get0_signature(crl, NULL, &algorithm);
-	RSA_PSS_PARAMS *pss = ASN1_TYPE_unpack_sequence(
-		ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
+	RSA_PSS_PARAMS *pss =
+		ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
 	/* RFC 4055 section 3.1: SHA-1 when it is not named. */
 	digest = pss && pss->hashAlgorithm ? OBJ_obj2nid(pss->hashAlgorithm->algorithm) : NID_sha1;
 	RSA_PSS_PARAMS_free(pss);

@@ -111,8 +111,8 @@ static bool may_issue_for(STACK_OF(X509) *certs, const char *eku)
 {
 	for (int i = 1; i + 1 < sk_X509_num(certs); i++) {
 		const X509 *ca = sk_X509_value(certs, i);
-		if (X509_get_ext_by_NID(ca, NID_ext_key_usage, -1) >= 0 &&
-			!cert_has_eku(ca, eku) && !cert_has_eku(ca, EKU_ANY))
+		if (X509_get_ext_by_NID(ca, NID_ext_key_usage, -1) >= 0 && !cert_has_eku(ca, eku) &&
+			!cert_has_eku(ca, EKU_ANY))
 			return false;
 	}
 	return true;
@@ -152,8 +152,8 @@ struct err *eligible_to_sign(const struct anchor *anchor, const struct path *pat
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its key is of an unknown type");
 	TRY(intent_algorithm(key, &algorithm));
 	/* Evidence would be refused for it: said now, no PIN is spent. */
-	return err_as(&ERR_CERT_NOT_ELIGIBLE,
-		key_from_pubkey(X509_get_X509_PUBKEY(cert), &sound), "its key");
+	return err_as(&ERR_CERT_NOT_ELIGIBLE, key_from_pubkey(X509_get_X509_PUBKEY(cert), &sound),
+		"its key");
 }
 
 /* The digits of a UUID in lower case; false when it is none. */

@@ -16,7 +16,7 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/ledger_schema.c daemon/ca/ledger_rows.c daemon/ca/ledger_verify.c \
 	daemon/ca/entry.h daemon/ca/entry_issue.c daemon/ca/entry_device.c daemon/ca/entry_ca.c \
 	daemon/ca/ca.h daemon/ca/ca.c daemon/ca/local.c \
-	daemon/ca/crl_store.h daemon/ca/crl_store.c \
+	daemon/ca/crl_store.h daemon/ca/crl_store.c daemon/ca/crl_fit.h daemon/ca/crl_fit.c \
 	daemon/ca/verdict.h daemon/ca/verdict.c daemon/ca/basis.h daemon/ca/basis.c \
 	daemon/ca/revocation.h daemon/ca/revocation.c \
 	daemon/ca/eligible.h daemon/ca/eligible.c daemon/ca/identify.c \

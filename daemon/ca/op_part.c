@@ -158,8 +158,8 @@ struct err *part_recheck(struct state *s, const struct receipt *receipt,
 		return NULL;
 	TRY(part_evidence(s, entry, &evidence));
 	for (size_t i = 0; i < evidence->n_card_certificates; i++)
-		TRY(err_wrap(card_recheck(s, pb_bytes(evidence->card_certificates[i]), i == 0,
-				     now_ms),
+		TRY(err_wrap(
+			card_recheck(s, pb_bytes(evidence->card_certificates[i]), i == 0, now_ms),
 			"the card"));
 	return NULL;
 }

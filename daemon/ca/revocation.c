@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "daemon/ca/crl_fit.h"
 #include "daemon/ca/crl_store.h"
 #include "daemon/ca/verdict.h"
 #include "evidence/cert.h"
@@ -51,6 +52,8 @@ struct inquiry {
 	const struct anchor *anchor;
 	bool is_signer;
 	int64_t now_ms;
+	X509 *about;              /* whose URL is tried just now; NULL: not at hand */
+	bool indirect;            /* its CRL is not its issuer's */
 	STACK_OF(X509_CRL) *crls; /* holds references: the store may read a file again */
 	size_t n_urls;
 	char *urls[VERDICT_URLS_MAX]; /* what CRLs came from; n_urls counts on beyond its end */
@@ -210,53 +213,15 @@ static struct err *call_courier(
 	return ask_courier(r, &fetch, ret_fetched);
 }
 
-/* Signed by a certificate that this anchor's configuration knows: whoever is on the wire cannot fill the cache. */
-static bool is_signed(const struct inquiry *q, X509_CRL *crl)
-{
-	STACK_OF(X509) *stacks[] = { q->anchor->stack, q->anchor->intermediates };
-	bool good = false;
-
-	for (size_t k = 0; k < ARRAY_LEN(stacks) && !good; k++)
-		for (int i = 0; i < sk_X509_num(stacks[k]) && !good; i++) {
-			X509 *cert = sk_X509_value(stacks[k], i);
-			EVP_PKEY *key = X509_get0_pubkey(cert);
-			good = X509_NAME_cmp(X509_get_subject_name(cert),
-				       X509_CRL_get_issuer(crl)) == 0 &&
-			       key && X509_CRL_verify(crl, key) == 1;
-		}
-	return good;
-}
-
-/* A replayed CRL could still be current, and lack the newest revocations. */
-static bool is_older(const X509_CRL *a, const X509_CRL *b)
-{
-	int days = 0, seconds = 0;
-
-	if (ASN1_TIME_diff(
-		    &days, &seconds, X509_CRL_get0_lastUpdate(b), X509_CRL_get0_lastUpdate(a)) != 1)
-		return true;
-	return days < 0 || seconds < 0;
-}
-
-static struct err *check_fetched(struct inquiry *q, struct bytes body, const X509_CRL *held)
-{
-	AUTO(crl) X509_CRL *crl = NULL;
-
-	TRY(crl_parse(body, &crl));
-	if (!is_signed(q, crl))
-		return err_new(
-			&ERR_REVOCATION_UNKNOWN, "what came is not signed by a CA of this anchor");
-	if (!crl_is_current(crl, q->now_ms))
-		return err_new(&ERR_REVOCATION_UNKNOWN, "what came is out of date");
-	if (held && is_older(crl, held))
-		return err_new(&ERR_REVOCATION_UNKNOWN, "what came is older than what was there");
-	return NULL;
-}
-
 static struct err *fetch(struct inquiry *q, const char *url, const char *path, const X509_CRL *held)
 {
 	AUTO_MSG Courier__Fetched *fetched = NULL;
 	int64_t began = clock_boot_ms(), until = quiet_until(q->r, url);
+	const struct crl_wanted wanted = { .anchor = q->anchor,
+		.now_ms = q->now_ms,
+		.cert = q->about,
+		.indirect = q->indirect,
+		.held = held };
 
 	if (until)
 		return err_new(&ERR_REVOCATION_UNKNOWN,
@@ -266,7 +231,7 @@ static struct err *fetch(struct inquiry *q, const char *url, const char *path, c
 	if (!e && fetched->status != 200)
 		e = err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);
 	if (!e)
-		e = check_fetched(q, pb_bytes(fetched->body), held);
+		e = crl_fit(pb_bytes(fetched->body), &wanted);
 	if (!e)
 		e = io_write_file(path, pb_bytes(fetched->body), 0600);
 	if (e)
@@ -352,7 +317,7 @@ static char *point_url(const DIST_POINT *point)
 	return NULL;
 }
 
-static void try_certificate(struct inquiry *q, const X509 *cert, bool *progress)
+static void try_certificate(struct inquiry *q, X509 *cert, bool *progress)
 {
 	CRL_DIST_POINTS *points = X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
 	int n = sk_DIST_POINT_num(points), tried = 0;
@@ -362,7 +327,10 @@ static void try_certificate(struct inquiry *q, const X509 *cert, bool *progress)
 		if (!url)
 			continue;
 		bool got = false;
+		q->about = cert;
+		q->indirect = sk_DIST_POINT_value(points, i)->CRLissuer != NULL;
 		try_url(q, url, &got);
+		q->about = NULL;
 		tried++;
 		*progress |= got;
 		if (got)
@@ -466,9 +434,7 @@ static struct err *with_troubles(struct err *take_e, const char *troubles)
 struct err *revocation_path(struct revocation *r, const struct anchor *anchor, X509 *cert,
 	bool is_signer, int64_t now_ms, struct basis *basis, struct path **ret_path)
 {
-	struct inquiry q = {
-		.r = r, .anchor = anchor, .is_signer = is_signer, .now_ms = now_ms
-	};
+	struct inquiry q = { .r = r, .anchor = anchor, .is_signer = is_signer, .now_ms = now_ms };
 
 	inquiry_begin(&q);
 	struct err *e = ask(&q, cert, ret_path);

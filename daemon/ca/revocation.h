@@ -1,8 +1,8 @@
 /*
  * revocation.h: the path from a certificate to an anchor, with revocation data that is fetched where it is missing. CRLs
  * come from the anchor's crl-files, from cache/ in the state directory and, when that does not do, through derivd-courier;
- * URLs only from certificates in paths whose signatures hold, only those that fetch-allow admits. Nothing that is unsigned,
- * older than what is there, or out of date gets into the cache. Fails closed.
+ * URLs only from certificates in paths whose signatures hold, only those that fetch-allow admits. What gets into the cache is
+ * crl_fit.h's. Fails closed.
  */
 #ifndef DERIVD_DAEMON_CA_REVOCATION_H
 #define DERIVD_DAEMON_CA_REVOCATION_H

@@ -3,6 +3,7 @@
 
 #include "tests/unit/ca_world.h"
 
+#include <openssl/x509v3.h>
 #include <unistd.h>
 #include <utime.h>
 
@@ -12,6 +13,7 @@
 #include "daemon/ca/verdict.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
+#include "tests/unit/enrollment.h"
 #include "tests/unit/stand.h"
 
 /* A world whose cards point to CRLs on a web server; only the root's CRL is a file. */
@@ -47,6 +49,32 @@ static void publish(
 static void publish_good(struct web_world *ww, const X509 *revoked)
 {
 	publish(ww, ww->w->ca, ww->w->ca_key, revoked, 30 * WORLD_DAY_MS);
+}
+
+/* With one extension more; value NULL: that of a delta CRL. */
+static void publish_part(struct web_world *ww, int nid, const char *value)
+{
+	AUTO(buf)
+	struct buf *whole = world_make_crl(
+		ww->w->ca, ww->w->ca_key, NULL, ++ww->w->crl_number, 30 * WORLD_DAY_MS);
+	AUTO(crl) X509_CRL *crl = NULL;
+	AUTO(buf) struct buf *out = buf_new();
+	ASN1_INTEGER *base = ASN1_INTEGER_new();
+
+	assert_ok(crl_parse(buf_bytes(whole), &crl));
+	if (value) {
+		X509_EXTENSION *ext = enrollment_ext(nid, value);
+		assert_int_equal(X509_CRL_add_ext(crl, ext, -1), 1);
+		X509_EXTENSION_free(ext);
+	} else {
+		ASN1_INTEGER_set(base, 1);
+		assert_int_equal(X509_CRL_add1_ext_i2d(crl, NID_delta_crl, base, 1, 0), 1);
+	}
+	ASN1_INTEGER_free(base);
+	assert_true(X509_CRL_sign(crl, ww->w->ca_key, EVP_sha256()) > 0);
+	uint8_t *p = buf_grow(out, (size_t)i2d_X509_CRL(crl, NULL));
+	assert_true(i2d_X509_CRL(crl, &p) > 0);
+	world_write(ww->w, "www/cards.crl", buf_bytes(out));
 }
 
 static struct web_world *web_world_new(void)
@@ -176,6 +204,60 @@ static void what_comes_must_be_good(void **state)
 	assert_err_text(assess(ww), &ERR_REVOCATION_UNKNOWN, "a moment ago");
 	world_now_ms += 31000;
 	assert_ok(assess(ww));
+}
+
+/* Signed by a CA of the anchor, but not what this URL is for: it is not kept, so that the right one serves as soon as it is there. */
+static void the_crl_of_another_ca(void **state)
+{
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	AUTO(buf) struct buf *before = NULL, *after = NULL;
+	AUTO_MEM char *path = cache_file(ww);
+
+	publish(ww, ww->w->root, ww->w->root_key, NULL, 30 * WORLD_DAY_MS);
+	assert_err_text(assess(ww), &ERR_REVOCATION_UNKNOWN, "Card Root");
+	assert_int_not_equal(access(path, F_OK), 0);
+	forget(ww);
+	publish_good(ww, NULL);
+	assert_ok(assess(ww));
+	/* Nor is it in place of what is there. */
+	assert_ok(io_read_file(path, 1 << 20, &before));
+	stamp(ww, world_now_ms - 5 * 3600 * 1000);
+	publish(ww, ww->w->root, ww->w->root_key, NULL, 30 * WORLD_DAY_MS);
+	assert_ok(assess(ww));
+	assert_ok(io_read_file(path, 1 << 20, &after));
+	assert_true(bytes_eq(buf_bytes(before), buf_bytes(after)));
+}
+
+/* Parts of a CRL: changes since another, for attributes, for CAs. */
+static void a_crl_that_is_not_whole(void **state)
+{
+	static const struct {
+		int nid;
+		const char *value;
+		bool good;
+	} cases[] = {
+		{ NID_issuing_distribution_point, "onlyAA:TRUE", false },
+		{ NID_issuing_distribution_point, "onlyCA:TRUE", false },
+		{ NID_issuing_distribution_point, "onlysomereasons:keyCompromise", false },
+		{ NID_issuing_distribution_point, "onlyuser:TRUE", true },
+		{ NID_delta_crl, NULL, false },
+	};
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	AUTO_MEM char *path = cache_file(ww);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO_MEM char *value =
+			cases[i].value ? xasprintf("critical,%s", cases[i].value) : NULL;
+		publish_part(ww, cases[i].nid, value);
+		forget(ww);
+		struct err *e = assess(ww);
+		if (!e != cases[i].good)
+			fail_msg("case %zu: %s", i, e ? err_get_text(e) : "accepted");
+		assert_true(!e || err_is(e, &ERR_REVOCATION_UNKNOWN));
+		assert_int_equal(access(path, F_OK) == 0, cases[i].good);
+		err_free(e);
+		(void)remove(path);
+	}
 }
 
 /* An old CRL, rightly signed and not out of date, that hides a revocation. */
@@ -323,6 +405,8 @@ int main(void)
 		cmocka_unit_test(a_revoked_card),
 		cmocka_unit_test(it_is_refreshed),
 		cmocka_unit_test(what_comes_must_be_good),
+		cmocka_unit_test(the_crl_of_another_ca),
+		cmocka_unit_test(a_crl_that_is_not_whole),
 		cmocka_unit_test(a_replayed_crl),
 		cmocka_unit_test(only_what_is_allowed),
 		cmocka_unit_test(only_for_certificates_that_are_signed),

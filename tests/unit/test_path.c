@@ -437,8 +437,7 @@ static void weak_crls(void **state)
 	};
 	EVP_PKEY *rsa = enrollment_rsa(2048);
 	struct entity *ec_root = root("root");
-	struct entity *rsa_root =
-		keep(rsa, enrollment_cert("rsa root", rsa, NULL, rsa, true, NOW));
+	struct entity *rsa_root = keep(rsa, enrollment_cert("rsa root", rsa, NULL, rsa, true, NOW));
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct entity *r = cases[i].rsa ? rsa_root : ec_root;
