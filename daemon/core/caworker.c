@@ -96,18 +96,48 @@ static void answer(struct caworker *w, const struct ask *ask, const void *body,
 	turn_run(w->core, &from, on_answer, &a);
 }
 
-static struct asked *take_asked(struct lane *l, uint32_t serial)
+static struct asked *find_asked(const struct lane *l, uint32_t serial)
+{
+	struct asked *a = l->asked;
+
+	while (a && a->serial != serial)
+		a = a->next;
+	return a;
+}
+
+static void take_asked(struct lane *l, const struct asked *a)
 {
 	struct asked **at = &l->asked;
 
-	while (*at && (*at)->serial != serial)
+	while (*at != a)
 		at = &(*at)->next;
-	struct asked *found = *at;
-	if (!found)
-		return NULL;
-	*at = found->next;
+	*at = a->next;
 	l->n_asked--;
-	return found;
+}
+
+/* What the engine casts an answer's body to follows from the question: another one must not get there. */
+static bool answers(enum msg_number answer, enum msg_number question)
+{
+	static const struct {
+		enum msg_number question, answer;
+	} pairs[] = {
+		{ MSG_CA_ASSESS, MSG_CA_ASSESSMENT },
+		{ MSG_CA_PREPARE, MSG_CA_NONCE },
+		{ MSG_CA_VERIFY, MSG_CA_VERIFIED },
+		{ MSG_CA_MAKE, MSG_CA_MADE },
+		{ MSG_CA_CERTIFY, MSG_CA_CERTIFIED },
+		{ MSG_CA_SIGN_ITEM, MSG_CA_SIGNED_ITEM },
+		{ MSG_CA_REVOKE, MSG_CA_REVOKED },
+		{ MSG_CA_REVOKE_DEVICE, MSG_CA_REVOKED },
+		{ MSG_CA_CRL, MSG_CA_CRL_PUBLISHED },
+		{ MSG_CA_STATUS, MSG_CA_STATUS_REPLY },
+		{ MSG_CA_HEADS, MSG_CA_HEAD_PAGE },
+	};
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(pairs) && pairs[i].question != question)
+		i++;
+	return answer == MSG_ERROR || (i < ARRAY_LEN(pairs) && pairs[i].answer == answer);
 }
 
 static void asked_free(struct asked *a)
@@ -191,10 +221,17 @@ static void on_message(struct link *link UNUSED, const struct msg *msg, uint32_t
 	const void *body, void *userdata)
 {
 	struct lane *l = userdata;
-	struct asked *a = take_asked(l, serial);
+	struct asked *a = find_asked(l, serial);
 
 	if (!a)
 		return;
+	if (!answers((enum msg_number)msg->number, a->number)) {
+		link_free(take(l->link));
+		lost(l, err_new(&ERR_PROTOCOL, "derivd-ca answered %s with %s",
+				msg_find((uint16_t)a->number)->name, msg->name));
+		return;
+	}
+	take_asked(l, a);
 	if (msg->number == MSG_ERROR) {
 		AUTO(err) struct err *e = kind_from_wire(body);
 		answer(l->worker, &a->ask, NULL, e, body);

@@ -10,6 +10,8 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
+from between import Between, Passing  # noqa: E402
+from gateway import NUMBERS, Message, pb  # noqa: E402
 from kiosk import AUDITOR, UIDS, Kiosk, KioskError, run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -85,6 +87,32 @@ def _():
     wait_for("derivd-ca", lambda: kiosk.ctl_json("status")[0]["ca_reachable"])
     tap.equal(kiosk.reader.verifies(), verifies, "PINs sent")
     good_enrollment()
+
+
+@tap.test("derivd-ca answers with something else: that connection ends, the queue says why, and it goes on by itself")
+def _():
+    core, wrong = kiosk.pids("derivd"), []
+
+    def other_answer(m):
+        if m.name not in ("CA_VERIFIED", "CA_CERTIFIED") or m.name in wrong:
+            return [m]
+        wrong.append(m.name)
+        return [Passing(Message(NUMBERS["CA_NONCE"], m.serial, pb((1, bytes(40)), (2, 1))), False, m.pair)]
+
+    with Between(kiosk, "ca") as between:
+        between.hook = other_answer
+        with kiosk.session("--yes", "--wait", "60") as s:
+            p = phone().enroll(s.uri())
+            s.type(p.digits())
+            row = wait_for("the queue to say why", lambda: next(
+                (q for q in kiosk.ctl_json("queue", "list") if "answered" in q["cause"]), None), every=0.05)
+            tap.contains(row["cause"], "CA_NONCE")
+            s.rest()
+            tap.equal(s.status, 0, "exit status")
+        p.stop()
+    tap.equal(sorted(wrong), ["CA_CERTIFIED", "CA_VERIFIED"], "answers altered")
+    tap.equal(kiosk.pids("derivd"), core, "derivd's process")
+    clear()
 
 
 @tap.test("derivd-courier away: what is cached is used, what is not is refused, and it works again after")
