@@ -22,7 +22,7 @@ struct verification {
 	struct bytes delivery_public;
 	struct bytes receipt_public;
 	const uint8_t *kiosk;
-	STACK_OF(X509) *anchors;
+	STACK_OF(X509) *anchors, *intermediates;
 	struct bundle_report *report;
 	/* found on the way */
 	struct evidence *evidence;
@@ -159,7 +159,9 @@ static struct err *verify_cert(struct verification *v)
 /* Revocation at that time is what the receipt's proofs are for; here it is the path alone. */
 static struct err *verify_card(struct verification *v)
 {
-	const struct path_params params = { .time_ms = v->receipt->time_ms, .anchors = v->anchors };
+	const struct path_params params = {
+		.time_ms = v->receipt->time_ms, .anchors = v->anchors, .untrusted = v->intermediates
+	};
 	AUTO(path) struct path *path = NULL;
 
 	if (!v->anchors)
@@ -189,7 +191,7 @@ static struct err *verify(struct verification *v)
 
 struct err *bundle_verify(const Common__Bundle *bundle, struct bytes delivery_public,
 	struct bytes receipt_public, const uint8_t *kiosk, STACK_OF(X509) *anchors,
-	struct bundle_report **ret_report)
+	STACK_OF(X509) *intermediates, struct bundle_report **ret_report)
 {
 	struct verification v = {
 		.bundle = bundle,
@@ -197,6 +199,7 @@ struct err *bundle_verify(const Common__Bundle *bundle, struct bytes delivery_pu
 		.receipt_public = receipt_public,
 		.kiosk = kiosk,
 		.anchors = anchors,
+		.intermediates = intermediates,
 		.report = xcalloc(1, sizeof(struct bundle_report)),
 	};
 	struct err *e = err_wrap(verify(&v), "bundle");

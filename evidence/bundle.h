@@ -48,11 +48,11 @@ DEFINE_AUTO(bundle_report, struct bundle_report *, bundle_report_free);
 /*
  * evidence_check, then: the receipt under the receipt key fits the evidence; the ticket fits the receipt; the certificate is
  * signed by the issuer that the intent names and carries the key that the receipt or ticket names; anchors (may be NULL): the
- * card's path at the receipt's time without revocation. *ret_report is set also when an error is returned, and holds what
- * was proved before it.
+ * card's path at the receipt's time without revocation, over intermediates (may be NULL). *ret_report is set also when an
+ * error is returned, and holds what was proved before it.
  */
 MUST_CHECK struct err *bundle_verify(const Common__Bundle *bundle, struct bytes delivery_public,
 	struct bytes receipt_public, const uint8_t *kiosk, STACK_OF(X509) *anchors,
-	struct bundle_report **ret_report);
+	STACK_OF(X509) *intermediates, struct bundle_report **ret_report);
 
 #endif

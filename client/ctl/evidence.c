@@ -16,7 +16,7 @@
 #include "proto/control.pb-c.h"
 
 #define BUNDLE_MAX (1024 * 1024)
-#define ANCHOR_FILE_MAX (1024 * 1024)
+#define CERTIFICATES_MAX (1024 * 1024)
 
 /* A file if there is one of that name, else derivd is asked for the credential. */
 static struct err *get_bundle(struct ctl *c, const char *name, Common__Bundle **ret_bundle)
@@ -157,29 +157,29 @@ struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv)
 }
 
 /* All certificates of one file. */
-static struct err *read_anchor_file(const char *path, STACK_OF(X509) *anchors)
+static struct err *read_certificates(const char *path, STACK_OF(X509) *certs)
 {
 	AUTO(buf) struct buf *text = NULL;
 	AUTO(bio) BIO *in = NULL;
-	int before = sk_X509_num(anchors);
+	int before = sk_X509_num(certs);
 	X509 *cert;
 
-	TRY(io_read_file(path, ANCHOR_FILE_MAX, &text));
+	TRY(io_read_file(path, CERTIFICATES_MAX, &text));
 	in = BIO_new_mem_buf(buf_data(text), (int)buf_len(text));
 	while (in && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL)
-		if (!sk_X509_push(anchors, cert))
-			return sig_openssl_error(&ERR_SYSTEM, "anchors");
-	if (sk_X509_num(anchors) == before)
+		if (!sk_X509_push(certs, cert))
+			return sig_openssl_error(&ERR_SYSTEM, "certificates");
+	if (sk_X509_num(certs) == before)
 		return sig_openssl_error(&ERR_FORMAT, "%s holds no certificate in PEM", path);
 	/* The end of the file is an error in OpenSSL's queue. */
 	ERR_clear_error();
 	return NULL;
 }
 
-static struct err *read_anchors(const struct option_list *files, STACK_OF(X509) *anchors)
+static struct err *read_files(const struct option_list *files, STACK_OF(X509) *certs)
 {
 	for (size_t i = 0; i < files->n; i++)
-		TRY(read_anchor_file(files->values[i], anchors));
+		TRY(read_certificates(files->values[i], certs));
 	return NULL;
 }
 
@@ -218,11 +218,13 @@ struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv)
 	AUTO(deployment) struct deployment *d = NULL;
 	AUTO(bundle_report) struct bundle_report *report = NULL;
 	AUTO(stack) STACK_OF(X509) *anchors = sk_X509_new_null();
+	AUTO(stack) STACK_OF(X509) *intermediates = sk_X509_new_null();
 	AUTO_MEM char *standard = proc_config_path("deployment.conf");
-	struct option_list files = { 0 };
+	struct option_list files = { 0 }, between = { 0 };
 	const char *name, *conf = standard;
 	const struct option_row rows[] = {
 		{ "anchor", OPTION_LIST, &files },
+		{ "intermediate", OPTION_LIST, &between },
 		{ "deployment", OPTION_TEXT, &conf },
 		{ NULL, OPTION_FLAG, NULL },
 	};
@@ -230,11 +232,14 @@ struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv)
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &name));
 	TRY(deployment_load(conf, &d));
-	TRY(read_anchors(&files, anchors));
+	if (between.n > 0 && files.n == 0)
+		return ctl_usage("--intermediate is of use with --anchor only");
+	TRY(read_files(&files, anchors));
+	TRY(read_files(&between, intermediates));
 	TRY(get_bundle(c, name, &bundle));
 	e = bundle_verify(bundle, BYTES(d->delivery_public, ED25519_PUBLIC_LEN),
 		BYTES(d->receipt_public, ED25519_PUBLIC_LEN), d->kiosk,
-		files.n > 0 ? anchors : NULL, &report);
+		files.n > 0 ? anchors : NULL, intermediates, &report);
 	print_report(c, report, e);
 	return e;
 }

@@ -48,7 +48,7 @@ static const struct ctl_command commands[] = {
 	{ "evidence", "show", cmd_evidence_show, "CREDENTIAL [--output FILE] [--extract DIR]",
 		"what proves a credential" },
 	{ "evidence", "verify", cmd_evidence_verify,
-		"CREDENTIAL|FILE [--anchor FILE]... [--deployment FILE]",
+		"CREDENTIAL|FILE [--anchor FILE]... [--intermediate FILE]... [--deployment FILE]",
 		"check that proof, also offline from a file" },
 	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
 	{ "audit", "verify", cmd_audit_verify, "",

@@ -116,7 +116,10 @@ def _():
         proof = kiosk.at(f"proof/{row['id']}")
         kiosk.ctl("evidence", "show", row["id"], "--output", proof + ".bin", "--extract", proof, uid=AUDITOR)
         os.chmod(proof + ".bin", 0o644)
-        kiosk.ctl("evidence", "verify", proof + ".bin", "--anchor", kiosk.at("etc/card-ca.pem"), uid=NOBODY)
+        ca, root = kiosk.at("etc/card-ca.pem"), kiosk.at("etc/card-root.pem")
+        kiosk.ctl("evidence", "verify", proof + ".bin", "--anchor", ca, uid=NOBODY)
+        kiosk.ctl("evidence", "verify", proof + ".bin", "--anchor", root, "--intermediate", ca, uid=NOBODY)
+        tap.equal(kiosk.ctl_error("evidence", "verify", proof + ".bin", "--anchor", root, uid=NOBODY), "issuer-untrusted")
         kiosk.write(f"proof/{row['id']}.pub", run("openssl", "x509", "-in", f"{proof}/card.pem", "-pubkey", "-noout").stdout)
         run("openssl", "dgst", "-sha256", "-verify", proof + ".pub", "-signature", f"{proof}/intent.sig",
             f"{proof}/intent.bin")

@@ -124,15 +124,24 @@ static void a_person_enrolls(void **state)
 	assert_ok(ledger_verify(w->s->ledger, &rows));
 }
 
+static struct err *prove(struct world *w, const Common__Bundle *b, STACK_OF(X509) *anchors,
+	STACK_OF(X509) *intermediates)
+{
+	AUTO(bundle_report) struct bundle_report *report = NULL;
+
+	return bundle_verify(b, BYTES(w->s->deployment->delivery_public, ED25519_PUBLIC_LEN),
+		BYTES(w->s->deployment->receipt_public, ED25519_PUBLIC_LEN),
+		w->s->deployment->kiosk, anchors, intermediates, &report);
+}
+
 /* Everything that proves a credential holds together offline. */
 static void it_can_be_proved_later(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	AUTO(world_run) struct world_run *r = world_run_new(w);
-	AUTO(bundle_report) struct bundle_report *report = NULL;
 	AUTO_MSG Ca__Certified *c = NULL;
 	Common__Bundle b = COMMON__BUNDLE__INIT;
-	STACK_OF(X509) *anchors = sk_X509_new_null();
+	STACK_OF(X509) *root = sk_X509_new_null(), *ca = sk_X509_new_null();
 
 	world_enroll(r);
 	assert_ok(world_make(r, COMMON__PURPOSE__ENCRYPTION));
@@ -145,11 +154,18 @@ static void it_can_be_proved_later(void **state)
 	b.chain = c->chain;
 	b.n_chain = c->n_chain;
 	b.purpose = COMMON__PURPOSE__ENCRYPTION;
-	sk_X509_push(anchors, w->ca);
-	assert_ok(bundle_verify(&b, BYTES(w->s->deployment->delivery_public, ED25519_PUBLIC_LEN),
-		BYTES(w->s->deployment->receipt_public, ED25519_PUBLIC_LEN),
-		w->s->deployment->kiosk, NULL, &report));
-	sk_X509_free(anchors);
+	sk_X509_push(root, w->root);
+	sk_X509_push(ca, w->ca);
+	assert_ok(prove(w, &b, NULL, NULL));
+	assert_ok(prove(w, &b, ca, NULL));
+	assert_ok(prove(w, &b, root, ca));
+	/* Nobody can see how the card's certificate hangs together with the root. */
+	assert_err(prove(w, &b, root, NULL), &ERR_CERT_UNTRUSTED);
+	/* The receipt's time counts, not today's. */
+	world_now_ms += 4000 * WORLD_DAY_MS;
+	assert_ok(prove(w, &b, root, ca));
+	sk_X509_free(root);
+	sk_X509_free(ca);
 }
 
 static void every_kind_of_card_key_signs(void **state)

@@ -270,7 +270,7 @@ static struct err *verify(struct credential *c, STACK_OF(X509) *anchors, size_t 
 {
 	AUTO(bundle_report) struct bundle_report *report = NULL;
 	struct err *e = bundle_verify(&c->bundle, BYTES(c->e->delivery_public, ED25519_PUBLIC_LEN),
-		BYTES(c->e->receipt_public, ED25519_PUBLIC_LEN), NULL, anchors, &report);
+		BYTES(c->e->receipt_public, ED25519_PUBLIC_LEN), NULL, anchors, NULL, &report);
 
 	assert_non_null(report);
 	*ret_findings = report->n;

@@ -293,7 +293,7 @@ static void bundle(void **state)
 
 	assert_ok(msg_parse_type(&common__bundle__descriptor, buf_bytes(packed), &b));
 	assert_ok(bundle_verify((Common__Bundle *)b, buf_bytes(delivery), buf_bytes(receipt_key),
-		buf_data(kiosk), NULL, &report));
+		buf_data(kiosk), NULL, NULL, &report));
 	assert_int_equal(report->n, 8);
 	AUTO(buf) struct buf *evidence = msg_pack_type(&((Common__Bundle *)b)->evidence->base);
 	equal(o, "evidence", buf_bytes(evidence));
