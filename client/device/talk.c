@@ -42,6 +42,7 @@ static struct err *send_hello(struct talk *t)
 	wire_set_phase(t->wire, PH_HELLO);
 	t->welcomed = false;
 	t->pulling = false;
+	t->unsettled = 0;
 	t->hello_until_ms = clock_boot_ms() + WELCOME_MS;
 	return talk_send(t, MSG_DEVICE_HELLO, &m.base);
 }
@@ -94,11 +95,6 @@ static struct err *on_welcome(struct talk *t, const struct wire_message *in)
 	return talk_is_pending(t) ? talk_begin(t) : resume_enrolled(t);
 }
 
-static struct err *on_settled(UNUSED struct talk *t, UNUSED const struct wire_message *in)
-{
-	return NULL;
-}
-
 static struct err *on_restarted(struct talk *t, UNUSED const struct wire_message *in)
 {
 	return send_hello(t);
@@ -116,7 +112,7 @@ static struct err *on_error(struct talk *t, const struct wire_message *in)
 		return talk_decline(t, e);
 	say_error(t->say, "refused", e);
 	err_free(e);
-	return NULL;
+	return t->state->stage == STAGE_REMOVED ? talk_removed() : NULL;
 }
 
 static struct err *dispatch(struct talk *t, const struct wire_message *in)
@@ -131,7 +127,7 @@ static struct err *dispatch(struct talk *t, const struct wire_message *in)
 		{ MSG_DEVICE_PROGRESS, talk_on_progress },
 		{ MSG_DEVICE_HINT, talk_on_hint },
 		{ MSG_DEVICE_ITEMS, talk_on_items },
-		{ MSG_DEVICE_SETTLED, on_settled },
+		{ MSG_DEVICE_SETTLED, talk_on_settled },
 		{ MSG_DEVICE_RESTARTED, on_restarted },
 		{ MSG_DEVICE_ERROR, on_error },
 	};
@@ -209,8 +205,6 @@ static struct err *open_talk(struct talk *t)
 	TRY(home_load(t->home, &t->state));
 	if (!t->state)
 		return err_new(&ERR_HOME, "%s: no enrollment was begun here", home_dir(t->home));
-	if (t->state->stage == STAGE_REMOVED)
-		return err_new(&ERR_REMOVED, "this device was removed");
 	TRY(home_get_key(t->home, t->state->identity_key, &t->identity));
 	TRY(home_get_object(t->home, t->state->identity_certificate, &certificate));
 	t->spki = sig_spki(t->identity);

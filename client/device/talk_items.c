@@ -46,8 +46,21 @@ static struct err *take_item(struct talk *t, const Device__Item *item)
 	m.acknowledgement = pb_lend(buf_bytes(r->ack->acknowledgement));
 	m.signature = pb_lend(buf_bytes(r->ack->signature));
 	TRY(talk_send(t, MSG_DEVICE_ACKNOWLEDGE, &m.base));
+	t->unsettled++;
 	say_item(t, r);
 	return NULL;
+}
+
+struct err *talk_removed(void)
+{
+	return err_new(&ERR_REMOVED, "this device was removed; its keys are gone");
+}
+
+struct err *talk_on_settled(struct talk *t, UNUSED const struct wire_message *in)
+{
+	if (t->unsettled > 0)
+		t->unsettled--;
+	return t->state->stage == STAGE_REMOVED && t->unsettled == 0 ? talk_removed() : NULL;
 }
 
 struct err *talk_on_items(struct talk *t, const struct wire_message *in)
@@ -59,8 +72,9 @@ struct err *talk_on_items(struct talk *t, const struct wire_message *in)
 		TRY(take_item(t, m->items[i]));
 	if (m->n_items)
 		TRY(home_sweep(t->home, t->state));
+	/* Who removed it waits for the acknowledgement: it is over when that was settled, on whichever connection. */
 	if (t->state->stage == STAGE_REMOVED)
-		return err_new(&ERR_REMOVED, "this device was removed; its keys are gone");
+		return m->n_items ? NULL : talk_removed();
 	/* Who came back after the kiosk had said so does not hear Complete again. */
 	if (t->was_enrolled && t->options->goal == GOAL_COMPLETE && !m->waiting)
 		t->done = state_is_complete(t->state);

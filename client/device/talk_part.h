@@ -16,6 +16,7 @@ struct talk {
 	struct buf *delivery_public;
 	uint32_t serial;
 	uint32_t statement_serial; /* of the last one sent */
+	unsigned int unsettled;    /* acknowledgements without an answer */
 	bool welcomed;
 	bool told; /* what ended the connection was an Error of the other side's */
 	bool was_enrolled; /* when this connection began */
@@ -27,7 +28,8 @@ struct talk {
 };
 
 /* Sends a message with a serial of its own. */
-MUST_CHECK struct err *talk_send(struct talk *t, enum msg_number number, const ProtobufCMessage *body);
+MUST_CHECK struct err *talk_send(
+	struct talk *t, enum msg_number number, const ProtobufCMessage *body);
 /* The enrollment is not known to be accepted. */
 bool talk_is_pending(const struct talk *t);
 
@@ -46,5 +48,8 @@ MUST_CHECK struct err *talk_on_progress(struct talk *t, const struct wire_messag
 MUST_CHECK struct err *talk_pull(struct talk *t);
 MUST_CHECK struct err *talk_on_hint(struct talk *t, const struct wire_message *in);
 MUST_CHECK struct err *talk_on_items(struct talk *t, const struct wire_message *in);
+MUST_CHECK struct err *talk_on_settled(struct talk *t, const struct wire_message *in);
+/* Everything was removed here, and the server knows it: ERR_REMOVED. */
+MUST_CHECK struct err *talk_removed(void);
 
 #endif

@@ -500,6 +500,28 @@ def _():
         tap.equal(len(os.listdir(f"{d.state}/keys")), 2, "key files")
 
 
+@tap.test("a removal whose acknowledgement was lost is acknowledged again, though nothing is left")
+def _():
+    with Gateway() as g:
+        k, d, run = running(g)
+        removal = k.item(REMOVAL)
+        k.hand_over(removal)
+        first = k.expect("DEVICE_ACKNOWLEDGE").inner_body
+        run.kill()
+        tap.equal(d.status()["stage"], "removed", "stage")
+        run = d.start("run")
+        k.pull = None
+        k.meet()
+        k.hand_over(removal, hint=False)
+        tap.equal(k.take_acknowledgement()["message"], first, "the second acknowledgement")
+        tap.equal((run.end(), run.last_error()["kind"]), (1, "device-removed"), "end")
+        run = d.start("run")
+        k.pull = None
+        k.meet()
+        k.hand_over(hint=False)
+        tap.equal((run.end(), run.last_error()["kind"]), (1, "device-removed"), "end when nothing waits")
+
+
 @tap.test("the gateway dies and comes back: the device too, and derivd's restart costs no connection")
 def _():
     with Gateway() as g:
