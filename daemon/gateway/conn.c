@@ -291,7 +291,9 @@ static void on_frame(
 
 	stream_expect(s, DUE_PING);
 	if (!msg || msg->link != LINK_DEVICE) {
-		send_error(c, serial, &ERR_PROTOCOL, "this message is not known here");
+		/* Without a serial it is no request; and an error without one would say that the connection ends. */
+		if (serial)
+			send_error(c, serial, &ERR_PROTOCOL, "this message is not known here");
 	} else if (number == MSG_DEVICE_HELLO) {
 		take_hello(c, serial, body);
 	} else if (number == MSG_DEVICE_PING) {
@@ -418,6 +420,9 @@ void conn_relay(struct hub *h, const Gateway__Relay *relay)
 		forget_hello(c);
 	}
 	stream_send(c->stream, (uint16_t)relay->message, relay->serial, pb_bytes(relay->body));
+	/* A Hello that was refused: nothing else could be said on this connection. */
+	if (relay->message == MSG_DEVICE_ERROR && c->phase == CONN_GREETING)
+		stream_close(c->stream, "derivd refused the device's Hello", STREAM_ENDED);
 }
 
 void conn_drop(struct hub *h, const Gateway__Drop *drop)

@@ -596,4 +596,24 @@ def _():
         tap.check(each <= 24, f"{each:.1f} KiB")
 
 
+@tap.test("a Hello that derivd refuses ends the connection, after the answer; what is unknown is answered if it asks")
+def _():
+    with Gateway() as g:
+        core, phone = g.core(), g.device()
+        phone.hello()
+        hello = core.until("GATEWAY_RELAY", "DEVICE_HELLO")
+        core.relay(hello.connection, "DEVICE_ERROR", pb((1, "protocol"), (2, 1), (3, "no version")), hello.inner_serial)
+        tap.equal(phone.expect("DEVICE_ERROR")[1], 1, "serial of the answer")
+        tap.equal(phone.closed(), "", "a last word")
+        core.until("GATEWAY_DOWN")
+        phone = g.device()
+        phone.hello()
+        core.greet()
+        phone.expect("DEVICE_WELCOME")
+        phone.raw(struct.pack(">IHHI", 8, 0x0650, 0, 0) + struct.pack(">IHHI", 8, 0x0650, 0, 7))
+        tap.equal(phone.expect("DEVICE_ERROR")[1], 7, "serial of the only answer")
+        phone.send("DEVICE_PING", serial=8)
+        tap.equal(phone.expect("DEVICE_PONG")[1], 8, "serial of Pong")
+
+
 tap.run()
