@@ -39,13 +39,13 @@ def H(label, data):
     return sha256(labelled(label, data))
 
 
+NOT_SHOWN = ((0, 0x1f), (0x7f, 0x9f), (0x2028, 0x2029), (0x61c, 0x61c), (0x200e, 0x200f), (0x202a, 0x202e), (0x2066, 0x2069),
+             (0xfeff, 0xfeff), (0xe0000, 0xe007f))
+
+
 def text_is_printable(text):
     """PROTOCOL.frame section 4."""
-    return not any(
-        c < 0x20 or 0x7f <= c <= 0x9f  # control characters
-        or c in (0x2028, 0x2029)  # line separators
-        or 0x202a <= c <= 0x202e or 0x2066 <= c <= 0x2069  # bidirectional overrides
-        for c in map(ord, text))
+    return not any(first <= ord(c) <= last for c in text for first, last in NOT_SHOWN)
 
 
 # ---- types of values: write(value) -> bytes, read(bytes) -> value ----
@@ -281,7 +281,9 @@ def digits(statement_hash, r_d, r_k):
 
 # ---- the QR code ----
 
-URI = re.compile(r"derivd:1\?h=(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[1-9][0-9]{0,4})"
+LABEL = "(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+HOST = rf"{LABEL}(?:\.{LABEL})*|\[[0-9A-Fa-f:.]+\]"
+URI = re.compile(rf"derivd:1\?h=(?P<host>{HOST}):(?P<port>[1-9][0-9]{{0,4}})"
                  r"&d=(?P<deployment>[A-Za-z0-9_-]{22})&s=(?P<seed>[A-Za-z0-9_-]{43})&k=(?P<delivery>[A-Za-z0-9_-]{43})"
                  r"(?P<pins>(?:&p=[A-Za-z0-9_-]{43}){1,4})")
 
@@ -297,7 +299,7 @@ def read_uri(text):
     found = URI.fullmatch(text)
     need(found, "this is not an invitation of derivd")
     host, port = found["host"], int(found["port"])
-    need(port <= 65535 and len(host) <= 253, "the invitation's host or port is none")
+    need(len(text) <= 1024 and port <= 65535 and len(host) <= 253, "the invitation's host or port is none")
     if host.startswith("["):
         try:
             ipaddress.IPv6Address(host[1:-1])

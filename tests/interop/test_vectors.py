@@ -275,6 +275,27 @@ def _():
     issuer.public_key().verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(leaf.signature_hash_algorithm))
 
 
+@tap.test("invitations: the document's example, and what is none")
+def _():
+    text = re.search(r"^    (derivd:1.*)\n        (&s=.*)\n        (&k=.*)\n        (&p=.*)$", document("intent"), re.M)
+    tap.check(text, "PROTOCOL.intent has no example of an invitation")
+    good = "".join(text.groups())
+    tap.equal(records.read_uri(good), {"host": "kiosk.example.org", "port": 7443, "deployment": bytes(range(16)),
+                                       "seed": bytes([1]) * 32, "delivery": bytes([2]) * 32, "pins": [bytes([3]) * 32]})
+    for host, read in (("[2001:db8::1]", "2001:db8::1"), ("192.0.2.7", "192.0.2.7"), ("a", "a")):
+        tap.equal(records.read_uri(good.replace("kiosk.example.org", host))["host"], read, "host")
+    pin = "&p=" + "A" * 43
+    bad = [good + "&", good + pin * 4, good[:-1] + "N", good.upper()]
+    for old, new in ((":7443", ":07443"), (":7443", ":65536"), (":7443", ":0"), (":7443", ""), ("&k=A", "&k=A="),
+                     ("kiosk", "-kiosk"), ("kiosk", "ki%6fsk"), ("kiosk.", "kiosk.."), ("kiosk", "k" * 64),
+                     ("kiosk.example.org", "2001:db8::1"), ("kiosk.example.org", "[2001:db8:::1]"), ("derivd:1", "derivd:2"),
+                     ("&s", "&x=1&s")):
+        bad.append(good.replace(old, new, 1))
+    for text in bad:
+        with tap.raises(Malformed):
+            records.read_uri(text)
+
+
 @tap.test("the documents' examples of records, digits, payloads and frames")
 def _():
     example = records.Record(("a", records.u8(0, 255)), ("b", records.Text(8)), ("c", records.Optional(records.HASH)),
@@ -284,6 +305,9 @@ def _():
     tap.equal(records.INTENT_HEAD, block("intent", "example intent-head"), "head of the intent")
     tap.equal(records.H("derivd digits v1", bytes([1]) * 32 + bytes([2]) * 32 + bytes([3]) * 32)[:8],
               block("intent", "example digits"), "digits")
+    tap.equal(cms.shared_info(), block("intent", "example shared-info"), "shared info")
+    tap.equal(cms.EC_AGREEMENT, block("intent", "example key-agreement"), "key agreement")
+    tap.equal(cms.OAEP, block("intent", "example key-transport"), "key transport")
     tap.equal(records.PINS.write([bytes([7]) * 32]), block("device", "payload pins"), "pins")
     app = {"name": "mail", "type": "application/json", "text": b"{}"}
     tap.equal(records.APPS.write([app]), block("device", "payload apps"), "apps")
