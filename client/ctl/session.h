@@ -127,6 +127,8 @@ MUST_CHECK struct err *session_call_patiently(struct session *s, enum msg_number
 	const void *body, enum msg_number expected, void *ret_body);
 /* ERR_SESSION_OVER when it has ended; or why derivd cannot be reached any more. */
 MUST_CHECK struct err *session_resume(struct session *s, Control__SessionResumed **ret_resumed);
+/* Asks derivd over a new connection, for a person who stops the session: was the evidence committed? */
+MUST_CHECK struct err *session_is_kept(struct session *s, bool *ret_kept);
 /* The connection to derivd is of no more use. */
 void session_lose(struct session *s);
 /* ERR_MODULE_HUNG in place of the error that came when the card's worker ended. */

@@ -9,6 +9,8 @@
 /* Longer than derivd-card's own hard timers, which end it first. */
 #define CARD_MS (120 * 1000)
 #define RETRY_MS 500
+/* Who stops the session does not want to wait. */
+#define STOP_MS (5 * 1000)
 #define PATIENCE_MS (15 * 1000)
 
 void session_lose(struct session *s)
@@ -19,14 +21,15 @@ void session_lose(struct session *s)
 
 /* --- going on after derivd was away --- */
 
-static struct err *resume_once(struct session *s, Control__SessionResumed **ret_resumed)
+static struct err *resume_once(
+	struct session *s, int timeout_ms, Control__SessionResumed **ret_resumed)
 {
 	Control__SessionResume ask = CONTROL__SESSION_RESUME__INIT;
 
 	ask.request_id = s->offered->request_id;
 	ask.token = s->offered->token;
 	TRY(ctl_control(s->ctl, &s->control));
-	TRY(peer_call(s->control, MSG_SESSION_RESUME, &ask, MSG_SESSION_RESUMED, CTL_ANSWER_MS,
+	TRY(peer_call(s->control, MSG_SESSION_RESUME, &ask, MSG_SESSION_RESUMED, timeout_ms,
 		ret_resumed));
 	peer_set_phase(s->control, PH_OPEN);
 	return NULL;
@@ -47,7 +50,7 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
 	session_event(s, "reconnecting", NULL);
 	for (;;) {
 		session_lose(s);
-		e = resume_once(s, &resumed);
+		e = resume_once(s, CTL_ANSWER_MS, &resumed);
 		if (!e)
 			break;
 		if (err_get_fate(e) != FATE_RETRY || clock_boot_ms() >= until) {
@@ -65,6 +68,18 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
 	session_event(s, "reconnected", json_pack("{s:s}", "state", resumed->state));
 	if (ret_resumed)
 		*ret_resumed = take(resumed);
+	return NULL;
+}
+
+struct err *session_is_kept(struct session *s, bool *ret_kept)
+{
+	AUTO_MSG Control__SessionResumed *resumed = NULL;
+
+	session_lose(s);
+	TRY(resume_once(s, STOP_MS, &resumed));
+	*ret_kept = strcmp(resumed->state, "committed") == 0 ||
+		    strcmp(resumed->state, "verified") == 0 ||
+		    strcmp(resumed->state, "rejected") == 0;
 	return NULL;
 }
 

@@ -62,11 +62,31 @@ static char *request_of(const struct session *s)
 	return text_hex(pb_bytes(s->offered->request_id));
 }
 
+/* Stopped while the evidence is handed over: whether it was too late only derivd can say. NULL: it was. */
+static struct err *stopped(struct session *s, const char *id, struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+	AUTO(err) struct err *unknown = NULL;
+	bool kept = false;
+
+	unknown = session_is_kept(s, &kept);
+	if (unknown)
+		return err_new(&ERR_UNREACHABLE,
+			"stopped, but whether derivd has kept request %s is not known; look at it "
+			"with derivctl request show, and end it with derivctl request cancel",
+			id);
+	/* What comes of it nobody wants to watch. */
+	s->o.no_wait = true;
+	return kept ? NULL : take(e);
+}
+
 struct err *session_submit(struct session *s)
 {
 	AUTO_MEM char *id = request_of(s);
 	struct err *e = send_evidence(s);
 
+	if (err_is(e, &CTL_ERR_CANCELLED))
+		e = stopped(s, id, e);
 	/* derivd may have committed it and gone away before it could say so. */
 	if (e && !s->control)
 		return err_wrap(e,

@@ -468,6 +468,35 @@ def _():
         wait_for("the delivery", lambda: newest()["state"] == "complete")
 
 
+for comes_back, status, said in ((True, 7, "The rest goes on by itself"), (False, 4, "is not known")):
+    @tap.test("Ctrl-C while the evidence is handed over: " +
+              ("too late, and nobody says that nothing was issued" if comes_back else "nobody knows, which is said"))
+    def _(comes_back=comes_back, status=status, said=said):
+        with Sitting() as s:
+            s.at_pin()
+            kiosk.reader.ctl("slow 50")
+            s.t.type(PIN + "\n")
+            s.t.expect("The card signs")
+            wait_for("the PIN", lambda: "pin=verified" in kiosk.reader.ctl("status"))
+            kiosk.kill("derivd", signal.SIGSTOP)
+            try:
+                kiosk.reader.ctl("slow 0")
+                wait_for("the signature", lambda: "pin=unverified" in kiosk.reader.ctl("status"))
+                time.sleep(1)
+                s.t.type("\003")
+                if comes_back:
+                    time.sleep(0.5)
+                    kiosk.kill("derivd", signal.SIGCONT)
+                s.t.expect(said)
+                tap.lacks(s.t.screen(), "Nothing was issued", "screen")
+            finally:
+                kiosk.kill("derivd", signal.SIGCONT)
+            s.ends(status)
+            # Where it took long the nonce may have expired.
+            ends = ["complete"] if comes_back else ["complete", "cancelled"]
+            wait_for("the request's end", lambda: newest()["state"] in ends)
+
+
 @tap.test("derivd is killed after the evidence: the steps go on where they were, none twice")
 def _():
     with Sitting() as s:
