@@ -23,7 +23,7 @@ CLEANFILES += base/build-id.h
 base/build-id.h: build-id-always
 	$(AM_V_at)$(MKDIR_P) base && $(SHELL) $(srcdir)/base/build-id.sh $(srcdir) $@ \
 		"$(CC) $(CFLAGS) $(CPPFLAGS) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS)" \
-		"$(VERSION) $(sysconfdir) $(localstatedir) $(pkglibexecdir) $(pkgdatadir) $(opensc_module)"
+		"$(VERSION) $(sysconfdir) $(localstatedir) $(pkgdatadir) $(opensc_module)"
 base/libbase_a-build_id.$(OBJEXT): base/build-id.h
 build-id-always:
 .PHONY: build-id-always

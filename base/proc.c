@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define RUNTIME_DIR "/run/derivd"
 
@@ -165,5 +168,26 @@ struct err *proc_get_peer(int fd, struct proc_peer *ret_peer)
 	peer.pid = cred.pid;
 	peer.n_groups = len / sizeof(peer.groups[0]);
 	*ret_peer = peer;
+	return NULL;
+}
+
+struct err *proc_parse_owner(const char *text, uid_t *ret_uid, gid_t *ret_gid)
+{
+	AUTO_MEM char *name = xstrdup(text);
+	char *group_name = strchr(name, ':');
+	uint64_t uid = 0, gid = 0;
+
+	if (!group_name)
+		return err_new(&ERR_FORMAT, "owner \"%s\": must be USER:GROUP", text);
+	*group_name++ = 0;
+	const struct passwd *user = getpwnam(name);
+	if (!user)
+		TRY(err_wrap(text_parse_u64(name, UINT32_MAX - 1, &uid), "no user \"%s\"", name));
+	const struct group *group = getgrnam(group_name);
+	if (!group)
+		TRY(err_wrap(text_parse_u64(group_name, UINT32_MAX - 1, &gid), "no group \"%s\"",
+			group_name));
+	*ret_uid = user ? user->pw_uid : (uid_t)uid;
+	*ret_gid = group ? group->gr_gid : (gid_t)gid;
 	return NULL;
 }

@@ -49,6 +49,12 @@ char *proc_runtime_path(const char *file);
  */
 void proc_deadline(unsigned int seconds);
 
+/*
+ * "USER:GROUP": names that the system knows, or numbers. The highest number is none: chown would leave things as they are.
+ * ERR_FORMAT.
+ */
+MUST_CHECK struct err *proc_parse_owner(const char *text, uid_t *ret_uid, gid_t *ret_gid);
+
 /* The peer of a unix socket. groups: SO_PEERGROUPS. ERR_SYSTEM. */
 #define PROC_GROUPS_MAX 1024
 struct proc_peer {

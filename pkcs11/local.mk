@@ -24,7 +24,7 @@ pkcs11_libcard_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(CRYPTO_CFLAGS) $(P11KIT
 	$(PCSCLITE_CFLAGS) $(CONFUSE_CFLAGS)
 CARD_LIBS = pkcs11/libcard.a $(EVIDENCE_LIBS) $(P11KIT_LIBS) $(PCSCLITE_LIBS) $(CONFUSE_LIBS)
 
-pkglibexec_PROGRAMS += derivd-card
+sbin_PROGRAMS += derivd-card
 derivd_card_SOURCES = pkcs11/main.c pkcs11/heap.c
 derivd_card_CFLAGS = $(pkcs11_libcard_a_CFLAGS)
 derivd_card_LDADD = $(CARD_LIBS)

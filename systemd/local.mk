@@ -10,7 +10,7 @@ EXTRA_DIST += $(SYSTEMD_UNITS_IN) systemd/derivd.socket systemd/derivd-uplink.so
 CLEANFILES += $(SYSTEMD_UNITS)
 
 $(SYSTEMD_UNITS): %: %.in
-	$(AM_V_GEN)$(MKDIR_P) systemd && $(SED) -e 's,@pkglibexecdir@,$(pkglibexecdir),g' $< >$@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) systemd && $(SED) -e 's,[@]sbindir[@],$(sbindir),g' $< >$@.tmp && mv $@.tmp $@
 
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d

@@ -35,7 +35,7 @@ CA_CFLAGS = $(PROTO_CFLAGS) $(CONFUSE_CFLAGS) $(SQLITE_CFLAGS)
 CA_LIBS = daemon/ca/libca.a $(EVIDENCE_LIBS) $(SQLITE_LIBS)
 daemon_ca_libca_a_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)
 
-pkglibexec_PROGRAMS += derivd-ca
+sbin_PROGRAMS += derivd-ca
 derivd_ca_SOURCES = daemon/ca/main.c
 derivd_ca_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)
 derivd_ca_LDADD = $(CA_LIBS)

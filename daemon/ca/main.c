@@ -3,8 +3,6 @@
  * time on one log. With a command it is root's tool for ceremonies; no socket makes a CA or signs a caller's bytes.
  */
 #include <getopt.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,6 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "base/text.h"
 #include "daemon/ca/command.h"
 #include "evidence/seal.h"
 
@@ -28,29 +25,6 @@ static const char usage[] =
 	"       derivd-ca crl [--force]   publish the CRL if it is due\n"
 	"       derivd-ca crl --root FILE publish the root's CRL with its key\n"
 	"See derivd-ca(8).\n";
-
-/* A number, or a name that the system knows. */
-static struct err *parse_owner(char *text, struct init *options)
-{
-	char *colon = strchr(text, ':');
-	uint64_t uid = 0, gid = 0;
-
-	if (!colon)
-		return err_new(&ERR_CONFIG, "--owner USER:GROUP");
-	*colon = 0;
-	const struct passwd *user = getpwnam(text);
-	const struct group *group = getgrnam(colon + 1);
-	if (!user)
-		TRY(err_wrap(text_parse_u64(text, UINT32_MAX - 1, &uid), "--owner: no user \"%s\"",
-			text));
-	if (!group)
-		TRY(err_wrap(text_parse_u64(colon + 1, UINT32_MAX - 1, &gid),
-			"--owner: no group \"%s\"", colon + 1));
-	options->has_owner = true;
-	options->uid = user ? user->pw_uid : (uid_t)uid;
-	options->gid = group ? group->gr_gid : (gid_t)gid;
-	return NULL;
-}
 
 static struct err *add(const char *what, const char *values[], size_t max, size_t *n)
 {
@@ -88,7 +62,8 @@ static struct err *take_option(int option, struct init *o)
 	case 'e':
 		return add("--escrow", o->escrow, ESCROW_MAX, &o->n_escrow);
 	case 'w':
-		return parse_owner(optarg, o);
+		o->has_owner = true;
+		return err_wrap(proc_parse_owner(optarg, &o->uid, &o->gid), "--owner");
 	default:
 		return err_new(&ERR_CONFIG, "see derivd-ca --help");
 	}

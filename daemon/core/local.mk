@@ -29,7 +29,7 @@ daemon_core_libengine_a_SOURCES = \
 daemon_core_libengine_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS) $(CONFUSE_CFLAGS)
 ENGINE_LIBS = daemon/core/libengine.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIBS)
 
-pkglibexec_PROGRAMS += derivd
+sbin_PROGRAMS += derivd
 derivd_SOURCES = \
 	daemon/core/main.c daemon/core/loop.h daemon/core/loop.c \
 	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \

@@ -1,5 +1,5 @@
 # daemon/courier: derivd-courier.
-pkglibexec_PROGRAMS += derivd-courier
+sbin_PROGRAMS += derivd-courier
 noinst_LIBRARIES += daemon/courier/libcourier.a
 daemon_courier_libcourier_a_SOURCES = \
 	daemon/courier/address.h daemon/courier/address.c \

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "daemon/gateway/tls.h"
 #include "proto/pem.h"
@@ -20,22 +21,6 @@ struct owner {
 	uid_t uid;
 	gid_t gid;
 };
-
-static struct err *parse_owner(const char *text, struct owner *ret_owner)
-{
-	AUTO_MEM char *uid_text = xstrdup(text);
-	char *colon = strchr(uid_text, ':');
-	uint64_t uid, gid;
-
-	if (!colon)
-		return err_new(&ERR_FORMAT, "--owner %s: must be UID:GID, both numbers", text);
-	*colon = 0;
-	/* The highest value means "leave it as it is" to chown. */
-	TRY(err_wrap(text_parse_u64(uid_text, UINT32_MAX - 1, &uid), "--owner: uid"));
-	TRY(err_wrap(text_parse_u64(colon + 1, UINT32_MAX - 1, &gid), "--owner: gid"));
-	*ret_owner = (struct owner){ .uid = (uid_t)uid, .gid = (gid_t)gid };
-	return NULL;
-}
 
 static struct err *write_owned(
 	const char *path, struct bytes content, mode_t mode, const struct owner *owner)
@@ -68,7 +53,7 @@ struct err *init_run(const char *dir, const char *name, const char *owner)
 	struct owner parsed;
 
 	if (owner)
-		TRY(parse_owner(owner, &parsed));
+		TRY(err_wrap(proc_parse_owner(owner, &parsed.uid, &parsed.gid), "--owner"));
 	bool has_key = access(key_path, F_OK) == 0;
 	bool has_certificate = access(certificate_path, F_OK) == 0;
 	if (has_certificate && !has_key)

@@ -15,7 +15,7 @@ daemon_gateway_libgateway_a_SOURCES = \
 daemon_gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS) $(CONFUSE_CFLAGS)
 GATEWAY_LIBS = daemon/gateway/libgateway.a $(PROTO_LIBS) $(BASE_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
-pkglibexec_PROGRAMS += derivd-gateway
+sbin_PROGRAMS += derivd-gateway
 derivd_gateway_SOURCES = daemon/gateway/main.c
 derivd_gateway_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS)
 derivd_gateway_LDADD = $(GATEWAY_LIBS)

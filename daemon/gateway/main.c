@@ -27,7 +27,7 @@ static const char USAGE[] =
 	"usage: derivd-gateway                     serve (started by systemd or derivd-spawn)\n"
 	"       derivd-gateway check               read the configuration and the TLS key, and say "
 	"so\n"
-	"       derivd-gateway init DIR [--name NAME] [--owner UID:GID]\n"
+	"       derivd-gateway init DIR [--name NAME] [--owner USER:GROUP]\n"
 	"                                          make a TLS key and certificate, print the pin\n"
 	"       derivd-gateway pin FILE            print the pin of a certificate\n"
 	"       derivd-gateway --help | --version\n";

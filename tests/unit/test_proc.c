@@ -207,6 +207,24 @@ static void a_child_has_a_deadline_of_its_own(void **state)
 	assert_int_equal(run_in_child(extend_in_a_child), 0);
 }
 
+static void owners(void **state)
+{
+	uid_t uid = 1;
+	gid_t gid = 1;
+
+	assert_ok(proc_parse_owner("root:root", &uid, &gid));
+	assert_int_equal(uid, 0);
+	assert_int_equal(gid, 0);
+	assert_ok(proc_parse_owner("4711:4712", &uid, &gid));
+	assert_int_equal(uid, 4711);
+	assert_int_equal(gid, 4712);
+	assert_err_text(proc_parse_owner("root", &uid, &gid), &ERR_FORMAT, "USER:GROUP");
+	assert_err_text(proc_parse_owner("no-such:root", &uid, &gid), &ERR_FORMAT, "no-such");
+	assert_err_text(proc_parse_owner("root:no-such", &uid, &gid), &ERR_FORMAT, "no-such");
+	assert_err(proc_parse_owner("4294967295:0", &uid, &gid), &ERR_FORMAT);
+	assert_err(proc_parse_owner(":", &uid, &gid), &ERR_FORMAT);
+}
+
 static void paths(void **state)
 {
 	static const struct {
@@ -305,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_kills),
 		cmocka_unit_test(a_disarmed_deadline_does_not),
 		cmocka_unit_test(a_child_has_a_deadline_of_its_own),
+		cmocka_unit_test(owners),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(the_build_id_is_40_digits),
 		cmocka_unit_test(the_peer_of_a_socket),
