@@ -7,6 +7,7 @@ base_libbase_a_SOURCES = \
 	base/secret.h base/secret.c \
 	base/text.h base/text.c base/text_safe.c \
 	base/clock.h base/clock.c \
+	base/rate.h base/rate.c \
 	base/log.h base/log.c \
 	base/io.h base/io.c \
 	base/url.h base/url.c \

@@ -272,7 +272,10 @@ struct err *audit_check_seen(const struct audit *a, uint64_t sequence, struct by
 			"derivd-ca has seen audit row %" PRIu64 ", the store ends at %" PRIu64
 			": it was rolled back or rows are lost",
 			sequence, a->committed.sequence);
-	TRY(store_audit_hash(a->store, sequence, ours));
+	struct err *e = store_audit_hash(a->store, sequence, ours);
+	if (err_is(e, &ERR_NO_SUCH))
+		return err_as(&ERR_WRONG_STATE, e, "derivd-ca has seen a row that is gone");
+	TRY(e);
 	if (!bytes_eq(BYTES(ours, SHA256_LEN), hash))
 		return err_new(&ERR_WRONG_STATE,
 			"audit row %" PRIu64

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "daemon/core/lifecycle.h"
@@ -16,6 +17,8 @@
 
 /* When descriptors have run out, nobody new is let in for so long. */
 #define PAUSE_US (1000 * 1000)
+/* Lines a minute in the journal about connections that are refused, and about those that break the protocol. */
+#define LINES_MAX 10
 
 /* --- dispatch --- */
 
@@ -24,6 +27,7 @@ struct asked {
 	struct caller who;
 	enum msg_number number;
 	const void *body;
+	uint64_t left_out; /* of a refusal: those before it that were not recorded */
 };
 
 static struct err *status(struct client *t, const struct caller *who)
@@ -94,7 +98,32 @@ static struct err *audit_denied(struct core *c, void *arg)
 		.event = EV_DENIED, .actor = actor, .error = ERR_DENIED.name
 	};
 
-	return audit_add(c->audit, &about, "%s", msg_find((uint16_t)a->number)->name);
+	const char *name = msg_find((uint16_t)a->number)->name;
+
+	if (!a->left_out)
+		return audit_add(c->audit, &about, "%s", name);
+	return audit_add(c->audit, &about, "%s; %llu refusals before it were not recorded", name,
+		(unsigned long long)a->left_out);
+}
+
+/* Everybody may connect and ask: nobody may fill the disk with it. */
+static bool is_recorded(struct client *t, uint64_t *ret_left_out)
+{
+	struct control *control = t->control;
+	struct rate *r = &control->denials;
+	int64_t now = clock_boot_ms();
+	bool known = t->denied;
+
+	t->denied = true;
+	rate_turn(r, now);
+	for (unsigned int i = 0; i < r->n; i++)
+		known = known || control->denied_uid[i] == t->uid;
+	if (known)
+		r->left_out++;
+	if (known || !rate_take(r, DENIALS_MAX, now, ret_left_out))
+		return false;
+	control->denied_uid[r->n - 1] = t->uid;
+	return true;
 }
 
 static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t serial,
@@ -112,10 +141,8 @@ static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t se
 	};
 	AUTO(err) struct err *no = roles_check(c->settings, t->roles, a.number);
 
-	if (no && !t->denied) {
-		t->denied = true;
+	if (no && is_recorded(t, &a.left_out))
 		turn_run(c, &nobody, audit_denied, &a);
-	}
 	turn_run(c, &from, run, &a);
 	if (link_is_full(t->link))
 		link_pause(t->link, true);
@@ -140,17 +167,31 @@ static void drop(struct client *t)
 	session_left(control->core, t->number);
 	link_free(t->link);
 	free(t);
-	control->n--;
-	listen_again(control, true);
+	if (control->n-- == CONTROL_MAX)
+		listen_again(control, true);
+}
+
+static void log_some(struct rate *r, struct err *take_why, const char *what)
+{
+	uint64_t left_out = 0;
+
+	if (!rate_take(r, LINES_MAX, clock_boot_ms(), &left_out))
+		err_free(take_why);
+	else if (left_out)
+		log_error(take_why, "%s (and %llu before it)", what, (unsigned long long)left_out);
+	else
+		log_error(take_why, "%s", what);
 }
 
 static void on_gone(struct link *l UNUSED, struct err *take_why, void *userdata)
 {
+	struct client *t = userdata;
+
 	if (err_is(take_why, &ERR_GONE))
 		err_free(take_why);
 	else
-		log_error(take_why, "a control connection ends");
-	drop(userdata);
+		log_some(&t->control->broken, take_why, "a control connection ends");
+	drop(t);
 }
 
 static void on_drained(struct link *l, void *userdata)
@@ -165,13 +206,22 @@ static const struct link_ops LINK_OPS = {
 	.drained = on_drained,
 };
 
-static unsigned int count_uid(const struct control *t, uint32_t uid)
+/* Those without a role leave room for those who have one. */
+static struct err *check_room(const struct control *t, uint32_t uid, unsigned int roles)
 {
-	unsigned int n = 0;
+	unsigned int same = 0, strangers = 0;
 
-	for (const struct client *i = t->client; i; i = i->next)
-		n += i->uid == uid;
-	return n;
+	for (const struct client *i = t->client; i; i = i->next) {
+		same += i->uid == uid;
+		strangers += !i->roles;
+	}
+	if (same >= CONTROL_UID_MAX)
+		return err_new(
+			&ERR_BUSY, "uid %u has %d connections already", uid, CONTROL_UID_MAX);
+	if (!roles && strangers >= CONTROL_STRANGERS_MAX)
+		return err_new(&ERR_BUSY, "%d connections are of users without a role",
+			CONTROL_STRANGERS_MAX);
+	return NULL;
 }
 
 static struct err *admit(struct control *t, int take_fd)
@@ -180,14 +230,13 @@ static struct err *admit(struct control *t, int take_fd)
 	struct proc_peer peer;
 
 	TRY(proc_get_peer(fd, &peer));
-	if (count_uid(t, peer.uid) >= CONTROL_UID_MAX)
-		return err_new(
-			&ERR_BUSY, "uid %u has %d connections already", peer.uid, CONTROL_UID_MAX);
+	unsigned int roles = roles_of(t->core->settings, &peer);
+	TRY(check_room(t, peer.uid, roles));
 	struct client *new = xcalloc(1, sizeof(*new));
 	new->control = t;
 	new->number = ++t->last_number;
 	new->uid = peer.uid;
-	new->roles = roles_of(t->core->settings, &peer);
+	new->roles = roles;
 	struct err *e = link_new(t->event, fd_take(&fd), LINK_CONTROL, SIDE_SERVER, "derivd",
 		&LINK_OPS, new, &new->link);
 	if (e) {
@@ -231,7 +280,7 @@ static int on_accept(
 	}
 	struct err *e = admit(t, peer);
 	if (e)
-		log_error(e, "a control connection is refused");
+		log_some(&t->refused, e, "a control connection is refused");
 	return 0;
 }
 

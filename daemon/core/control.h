@@ -6,9 +6,10 @@
 
 #include "daemon/core/session.h"
 
-/* Connections at once: together, and of one user. */
+/* Connections at once: together, of one user, and of all who have no role. */
 #define CONTROL_MAX 64
 #define CONTROL_UID_MAX 16
+#define CONTROL_STRANGERS_MAX 16
 
 struct control;
 

@@ -2,8 +2,12 @@
 #ifndef DERIVD_CORE_CONTROL_CLIENT_H
 #define DERIVD_CORE_CONTROL_CLIENT_H
 
+#include "base/rate.h"
 #include "daemon/core/control.h"
 #include "proto/link.h"
+
+/* Refusals that are recorded in a minute, one for each uid. */
+#define DENIALS_MAX 16
 
 struct client {
 	struct client *next;
@@ -12,7 +16,7 @@ struct client {
 	uint64_t number;
 	uint32_t uid;
 	unsigned int roles;
-	bool denied; /* one audit row a connection */
+	bool denied; /* at most one audit row a connection */
 	bool streams;
 	bool whole; /* not only one request's rows */
 	uint8_t request[ID_LEN];
@@ -27,6 +31,9 @@ struct control {
 	struct client *client;
 	unsigned int n;
 	uint64_t last_number;
+	/* What people without a role can cause, as often as they like. */
+	struct rate denials, refused, broken;
+	uint32_t denied_uid[DENIALS_MAX];
 	void (*facts)(void *userdata, struct control_facts *ret_facts);
 	void *userdata;
 };

@@ -13,16 +13,21 @@
 /* --- the queue --- */
 
 /* What holds up a job that nobody has tried yet. */
-static const char *waits_for(const struct core *c, const struct job *j)
+static char *waits_for(struct page *p, const struct job *j)
 {
+	const struct core *c = p->core;
 	bool connected = presence_find(c->presence, j->device) != NULL;
 	bool revokes = j->what == JOB_REVOKE || j->what == JOB_REVOKE_DEVICE || j->what == JOB_CRL;
+	AUTO(err) struct err *no = NULL;
 
 	if (j->what == JOB_DELIVER)
-		return connected ? "the device fetches it" : "the device is not connected";
-	if (c->frozen && !revokes)
-		return c->frozen;
-	return c->ca.reachable ? "" : page_lend(c->ca.trouble);
+		return page_lend(connected ? "the device fetches it"
+					   : "the device is not connected");
+	if (!revokes)
+		no = core_may_issue(c);
+	if (no)
+		return page_shown(p, err_get_text(no));
+	return c->ca.reachable ? page_lend("") : page_shown(p, c->ca.trouble);
 }
 
 /* The command that gets it going again, or what else does. */
@@ -55,7 +60,7 @@ static void queue_row(struct page *p, const struct job *j, Control__QueueRow **r
 	m->purpose = page_lend(purpose_name(j->purpose));
 	m->attempts = j->attempts;
 	m->next_ms = timed ? clock_real_ms() + (ahead > 0 ? ahead : 0) : 0;
-	m->cause = page_shown(p, j->cause ? j->cause : waits_for(p->core, j));
+	m->cause = j->cause ? page_shown(p, j->cause) : waits_for(p, j);
 	m->unblock = unblock(p, j);
 	m->number = j->number;
 	*ret_row = m;

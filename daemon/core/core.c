@@ -22,6 +22,7 @@ static struct err *begin(struct core *c, void *arg UNUSED)
 	bool same_boot = false;
 	uint64_t n = 0;
 
+	TRY(core_watch_clock(c));
 	TRY(store_new_run(c->store, c->boot_id, &c->run, &same_boot));
 	TRY(store_job_void(c->store, c->run, same_boot, &n));
 	return audit_add(c->audit, &about,
@@ -99,6 +100,18 @@ struct err *core_may_issue(const struct core *c)
 			"derivd-ca has not answered since derivd started%s%s",
 			c->ca.trouble ? ": " : "", c->ca.trouble ? c->ca.trouble : "");
 	return core_may_begin(c);
+}
+
+struct err *core_watch_clock(struct core *c)
+{
+	static const struct audit_about about = { .event = EV_CLOCK_BEHIND, .error = "clock-behind" };
+	AUTO(err) struct err *behind = audit_check_clock(c->audit);
+	bool said = c->clock_said;
+
+	c->clock_said = behind != NULL;
+	if (!behind || said)
+		return NULL;
+	return audit_add(c->audit, &about, "%s: nothing is issued until it is set", err_get_text(behind));
 }
 
 /* --- derivd-ca's status --- */

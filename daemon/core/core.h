@@ -80,6 +80,8 @@ struct core {
 	struct ca_facts ca;
 	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
 	char *frozen;
+	/* The journal has heard that the clock stands behind the newest row. */
+	bool clock_said;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
 	int64_t crl_asked_boot_ms;
@@ -102,6 +104,8 @@ DEFINE_AUTO(core, struct core *, core_free);
  * ERR_CLOCK_BEHIND. core_may_begin: may derivd-ca be asked for an offer? */
 MUST_CHECK struct err *core_may_issue(const struct core *c);
 MUST_CHECK struct err *core_may_begin(const struct core *c);
+/* A row, once, when the clock stands behind the newest one. Part of an event. */
+MUST_CHECK struct err *core_watch_clock(struct core *c);
 /* derivd-ca's status has come: compares the audit chain. An event. */
 MUST_CHECK struct err *core_ca_status(struct core *c, const Ca__CaStatus *status);
 

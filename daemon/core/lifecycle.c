@@ -311,6 +311,7 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 	int64_t now = clock_real_ms();
 
 	*ret_more = false;
+	TRY(core_watch_clock(c));
 	/* A clock that is wrong must not end what is valid. */
 	struct err *no = audit_check_clock(c->audit);
 	if (no) {

@@ -27,6 +27,15 @@ static const struct from NOBODY = { .kind = FROM_NOBODY };
 
 /* --- status --- */
 
+static const char *stop_text(const struct core *c)
+{
+	AUTO(err) struct err *clock = audit_check_clock(c->audit);
+
+	if (c->frozen)
+		return "NOTHING IS ISSUED, the audit chain is broken; ";
+	return clock ? "NOTHING IS ISSUED, the clock is behind; " : "";
+}
+
 static void state_text(struct daemon *d, char *ret_text, size_t size)
 {
 	const struct core *c = d->core;
@@ -43,8 +52,7 @@ static void state_text(struct daemon *d, char *ret_text, size_t size)
 	}
 	snprintf(ret_text, size,
 		"%s%zu devices connected%s, %" PRIu64 " jobs waiting, %" PRIu64 " blocked, %s",
-		c->frozen ? "NOTHING IS ISSUED, the audit chain is broken; " : "",
-		presence_count(c->presence), gateway, waiting, blocked, ca);
+		stop_text(c), presence_count(c->presence), gateway, waiting, blocked, ca);
 }
 
 static void say_status(struct daemon *d)

@@ -1,7 +1,8 @@
 # tests/e2e: whole programs against each other, in a real surrounding.
 E2E_TESTS = tests/e2e/test_enroll.py tests/e2e/test_faults_card.py tests/e2e/test_faults_certificate.py tests/e2e/test_faults_session.py \
 	tests/e2e/test_faults_service.py tests/e2e/test_gateway.py tests/e2e/test_device.py \
-	tests/e2e/test_attack.py tests/e2e/test_attack_gateway.py tests/e2e/test_attack_store.py tests/e2e/test_secrets.py
+	tests/e2e/test_attack.py tests/e2e/test_attack_gateway.py tests/e2e/test_attack_store.py tests/e2e/test_secrets.py \
+	tests/e2e/test_control.py
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/lib/faults.py tests/lib/gateway.py tests/lib/handmade.py tests/lib/between.py
 

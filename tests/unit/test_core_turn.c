@@ -2,6 +2,7 @@
 #include "tests/unit/engine.h"
 
 #include "base/clock.h"
+#include "daemon/core/lifecycle.h"
 #include "daemon/core/seats.h"
 #include "daemon/core/store_sql.h"
 
@@ -218,6 +219,11 @@ static struct err *status(struct core *core, void *arg)
 	return core_ca_status(core, arg);
 }
 
+static struct err *sweep(struct core *core, void *arg)
+{
+	return lifecycle_sweep(core, arg);
+}
+
 static void a_store_that_was_put_back_is_found(void **state)
 {
 	Ca__CaStatus m = CA__CA_STATUS__INIT;
@@ -247,6 +253,48 @@ static void a_store_that_was_put_back_is_found(void **state)
 	assert_true(turn_run(c, &nobody, status, &m));
 	assert_true(turn_end(c));
 	assert_ok(core_may_issue(c));
+}
+
+static void a_row_that_is_gone_is_found(void **state)
+{
+	Ca__CaStatus m = CA__CA_STATUS__INIT;
+	Common__AuditHead head = COMMON__AUDIT_HEAD__INIT;
+	struct from nobody = { .kind = FROM_NOBODY };
+	uint32_t serial = 1;
+	struct from who = from(1);
+
+	for (unsigned int i = 0; i < 3; i++)
+		turn_run(c, &who, tell, &serial);
+	turn_end(c);
+	head.sequence = 2;
+	head.hash = pb_lend(BYTES(audit_head(c->audit)->hash, SHA256_LEN));
+	m.audit = &head;
+	change("DELETE FROM audit WHERE sequence = 2");
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	assert_err_text(core_may_issue(c), &ERR_WRONG_STATE, "gone");
+}
+
+static void a_clock_that_is_behind_is_recorded_once(void **state)
+{
+	struct from nobody = { .kind = FROM_NOBODY };
+	bool more;
+	int64_t n = 0;
+
+	engine_close(c);
+	c = engine_open(false);
+	change("UPDATE audit SET newest_ms = newest_ms + 3600000 WHERE sequence = (SELECT "
+	       "max(sequence) FROM audit)");
+	engine_close(c);
+	c = engine_open(false);
+	assert_err(core_may_begin(c), &ERR_CLOCK_BEHIND);
+	assert_true(turn_run(c, &nobody, sweep, &more));
+	assert_true(turn_end(c));
+	assert_ok(sql_number(c->store, &n,
+		"SELECT count(*) FROM audit WHERE instr(body, CAST('clock-behind' AS BLOB)) > 0",
+		""));
+	assert_int_equal(n, 1);
+	assert_ok(audit_check_tail(c->audit, 1000));
 }
 
 static void a_row_can_be_read_again(void **state)
@@ -302,6 +350,8 @@ int main(void)
 		TEST(a_turn_ends_however_busy_the_loop_is),
 		TEST(a_changed_row_is_found),
 		TEST(a_store_that_was_put_back_is_found),
+		TEST(a_row_that_is_gone_is_found),
+		TEST(a_clock_that_is_behind_is_recorded_once),
 		TEST(a_row_can_be_read_again),
 		TEST(damaged_rows_are_refused),
 	};
