@@ -40,7 +40,8 @@ static struct err *parse_authority(const char *s, size_t len, struct url *u)
 	const char *host = bracket ? s + 1 : s;
 	size_t host_len = bracket ? (close ? (size_t)(close - host) : 0) : strcspn(s, ":/?");
 	const char *rest = host + host_len + (bracket ? 1 : 0);
-	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	static const char name[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 	static const char address[] = "0123456789abcdefABCDEF:.";
 	uint64_t port;
 
@@ -63,7 +64,8 @@ struct err *url_parse(const char *text, struct url **ret_url)
 	size_t scheme = scheme_len(text);
 
 	if (strlen(text) > URL_MAX || !is_clean(text))
-		return err_new(&ERR_FORMAT, "a URL that is too long or has characters that none has");
+		return err_new(
+			&ERR_FORMAT, "a URL that is too long or has characters that none has");
 	if (!scheme)
 		return err_new(&ERR_FORMAT, "a URL that is neither http nor https");
 	size_t len = strcspn(text + scheme, "/?");
@@ -82,31 +84,54 @@ struct err *url_parse(const char *text, struct url **ret_url)
 	return NULL;
 }
 
-static bool matches(const char *glob, const char *text)
+static bool matches(struct bytes glob, struct bytes text)
 {
-	const char *star = NULL, *from = NULL;
+	size_t g = 0, t = 0, star = glob.len, from = 0;
 
-	while (*text) {
-		if (*glob == '*') {
-			star = glob++;
-			from = text;
-		} else if (*glob == *text) {
-			glob++;
-			text++;
-		} else if (star) { /* let the last star take one more */
-			glob = star + 1;
-			text = ++from;
+	while (t < text.len) {
+		if (g < glob.len && glob.data[g] == '*') {
+			star = g++;
+			from = t;
+		} else if (g < glob.len && glob.data[g] == text.data[t]) {
+			g++;
+			t++;
+		} else if (star < glob.len) { /* let the last star take one more */
+			g = star + 1;
+			t = ++from;
 		} else {
 			return false;
 		}
 	}
-	return glob[strspn(glob, "*")] == 0;
+	while (g < glob.len && glob.data[g] == '*')
+		g++;
+	return g == glob.len;
+}
+
+/* Scheme and host with its port; all of it when there is no scheme. */
+static size_t head_len(const char *s)
+{
+	const char *host = strstr(s, "://");
+
+	return host ? (size_t)(host + 3 - s) + strcspn(host + 3, "/?") : strlen(s);
+}
+
+/* Host and path are compared apart, lest a path be taken for a host that is admitted. */
+static bool admits(const char *glob, const char *text)
+{
+	size_t g = head_len(glob), t = head_len(text);
+	const char *glob_path = glob + g, *path = text + t;
+
+	if (!matches(BYTES(glob, g), BYTES(text, t)))
+		return false;
+	if (*glob_path)
+		return matches(BYTES(glob_path, strlen(glob_path)), BYTES(path, strlen(path)));
+	return !*path || glob[g - 1] == '*';
 }
 
 bool url_matches(const struct url *u, const char *const *globs)
 {
 	for (; *globs; globs++)
-		if (matches(*globs, u->text))
+		if (admits(*globs, u->text))
 			return true;
 	return false;
 }
@@ -132,7 +157,7 @@ static bool names_host(const char *glob, const char *host)
 bool url_matches_host(const struct url *u, const char *const *globs)
 {
 	for (; *globs; globs++)
-		if (matches(*globs, u->text) && names_host(*globs, u->host))
+		if (admits(*globs, u->text) && names_host(*globs, u->host))
 			return true;
 	return false;
 }

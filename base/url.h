@@ -24,7 +24,10 @@ MUST_CHECK struct err *url_parse(const char *text, struct url **ret_url);
 void url_free(struct url *u);
 DEFINE_AUTO(url, struct url *, url_free);
 
-/* Does a glob match the URL? "*" stands for anything, nothing else is special. globs ends with NULL. */
+/*
+ * Does a glob match the URL? "*" stands for anything, nothing else is special; but what stands before the path matches nothing
+ * of the path. A glob without a path whose last character is "*" admits every path. globs ends with NULL.
+ */
 bool url_matches(const struct url *u, const char *const *globs);
 /* The same, and the glob names exactly this host, without a wildcard in it. */
 bool url_matches_host(const struct url *u, const char *const *globs);

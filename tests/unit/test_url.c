@@ -54,12 +54,44 @@ static void test_globs(void **state)
 	assert_true(url_matches_host(crl, dir));
 }
 
+/* A glob for a domain's hosts is not met by a path that looks like one. */
+static void test_globs_keep_host_and_path_apart(void **state)
+{
+	static const char *const gov[] = { "http://*.example.gov/*", NULL };
+	static const char *const ports[] = { "http://crl.gov:*", NULL };
+	static const char *const bare[] = { "http://crl.gov", NULL };
+	static const char *const all[] = { "*", NULL };
+	static const char *const evil[] = { "http://169.254.169.254/x.example.gov/y",
+		"http://evil.org/.example.gov/", "http://evil.org?.example.gov/",
+		"http://evil.org/?a=http://crl.example.gov/x", "http://crl.example.gov.evil.org/x",
+		"http://crl.example.gov", "https://crl.example.gov/x" };
+
+	for (size_t i = 0; i < ARRAY_LEN(evil); i++) {
+		AUTO(url) struct url *u = NULL;
+		assert_ok(url_parse(evil[i], &u));
+		if (url_matches(u, gov))
+			fail_msg("%s", evil[i]);
+		assert_true(url_matches(u, all));
+	}
+	AUTO(url) struct url *good = NULL;
+	AUTO(url) struct url *port = NULL;
+	AUTO(url) struct url *plain = NULL;
+	assert_ok(url_parse("http://a.crl.example.gov/x/y.crl?z=/", &good));
+	assert_ok(url_parse("http://crl.gov:8080/a.crl", &port));
+	assert_ok(url_parse("http://crl.gov", &plain));
+	assert_true(url_matches(good, gov));
+	assert_true(url_matches(port, ports));
+	assert_false(url_matches(port, bare));
+	assert_true(url_matches(plain, bare));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_globs),
+		cmocka_unit_test(test_globs_keep_host_and_path_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
