@@ -30,16 +30,27 @@ static uint32_t read4(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* IPv6 addresses that stand for an IPv4 address, which begins at byte `at`. */
+static const struct {
+	uint8_t prefix[12];
+	uint8_t len;
+	uint8_t at;
+} wrapped[] = {
+	{ { [10] = 0xff, [11] = 0xff }, 12, 12 },          /* mapped */
+	{ { [8] = 0xff, [9] = 0xff }, 12, 12 },            /* translated (RFC 2765) */
+	{ { 0x00, 0x64, 0xff, 0x9b }, 12, 12 },            /* NAT64 */
+	{ { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 6, 12 }, /* NAT64 of one's own (RFC 8215) */
+	{ { 0x20, 0x02 }, 2, 2 },                          /* 6to4 */
+};
+
 static bool is_special6(const uint8_t a[static 16])
 {
-	static const uint8_t zeros[12], mapped[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	static const uint8_t zeros[12];
 	static const uint8_t metadata[16] = { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 };
 
-	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
-		return is_special4(read4(a + 12));
-	if (a[0] == 0x20 && a[1] == 0x02) /* 6to4 */
-		return is_special4(read4(a + 2));
+	for (size_t i = 0; i < ARRAY_LEN(wrapped); i++)
+		if (memcmp(a, wrapped[i].prefix, wrapped[i].len) == 0)
+			return is_special4(read4(a + wrapped[i].at));
 	if (memcmp(a, zeros, 12) == 0) /* unspecified, loopback, the old form of IPv4 */
 		return true;
 	if (a[0] == 0xfe && (a[1] & 0xc0) == 0x80) /* link-local */

@@ -88,6 +88,8 @@ static bool set_limits(CURL *c, struct hop *h, int64_t left_ms)
 	       curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)h->f->max_bytes) ==
 		       CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       /* Do not wait for the thread that looks a name up: a mute name server takes its time. */
+	       curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_WRITEDATA, h) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error) == CURLE_OK;

@@ -2,8 +2,14 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "daemon/courier/address.h"
 #include "daemon/courier/fetch.h"
@@ -133,10 +139,11 @@ static void knows_special_addresses(void **state)
 	static const char *const special[] = { "0.0.0.0", "127.0.0.1", "127.255.0.9",
 		"169.254.169.254", "100.100.100.200", "192.0.0.192", "224.0.0.1", "255.255.255.255",
 		"::", "::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1",
-		"2002:7f00:1::", "fe80::1", "ff02::1", "fd00:ec2::254", "::127.0.0.1" };
+		"2002:7f00:1::", "64:ff9b:1::a9fe:a9fe", "::ffff:0:127.0.0.1", "fe80::1", "ff02::1",
+		"fd00:ec2::254", "::127.0.0.1" };
 	static const char *const fine[] = { "10.1.2.3", "172.16.0.1", "192.168.1.1", "8.8.8.8",
-		"100.64.0.1", "2001:db8::1", "fd12:3456::1", "::ffff:10.0.0.1",
-		"64:ff9b::808:808" };
+		"100.64.0.1", "2001:db8::1", "fd12:3456::1", "::ffff:10.0.0.1", "64:ff9b::808:808",
+		"64:ff9b:1::808:808", "64:ff9b:2::7f00:1" };
 
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		if (!is_special(special[i]))
@@ -144,6 +151,59 @@ static void knows_special_addresses(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(fine); i++)
 		if (is_special(fine[i]))
 			fail_msg("%s", fine[i]);
+}
+
+/* --- a network whose name server never answers --- */
+
+#define CANNOT 77
+
+static bool set_up_mute_network(void)
+{
+	static const char conf[] = "nameserver 127.0.0.1\n";
+	char path[] = "/tmp/derivd-courier-test.XXXXXX";
+	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons(53) };
+	struct ifreq loopback_up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return false;
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), fd = mkstemp(path);
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	bool fine = ioctl(udp, SIOCSIFFLAGS, &loopback_up) == 0 &&
+		    bind(udp, (const struct sockaddr *)&server, sizeof(server)) == 0 &&
+		    write(fd, conf, strlen(conf)) == (ssize_t)strlen(conf) &&
+		    mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0;
+	unlink(path);
+	return fine;
+}
+
+static int ask_in_mute_network(void)
+{
+	static const struct fetch_rules any = { .allow = { "http://*" } };
+	static const struct fetch f = {
+		.url = "http://crl.example.org/x", .max_bytes = 100, .timeout_ms = 500
+	};
+	AUTO(fetched) struct fetched *fetched = NULL;
+
+	if (!set_up_mute_network())
+		return CANNOT;
+	int64_t began = clock_boot_ms();
+	AUTO(err) struct err *e = fetch_get(&any, &f, &fetched);
+	return err_is(e, &ERR_TIMEOUT) && clock_boot_ms() - began < 4000 ? 0 : 1;
+}
+
+static void a_mute_name_server_takes_no_more_time(void **state)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(ask_in_mute_network());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == CANNOT)
+		unit_skip("no network of one's own can be made here: not root");
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* The program itself, with a connection passed in. */
@@ -191,6 +251,7 @@ int main(void)
 		cmocka_unit_test(ignores_the_environment),
 		cmocka_unit_test(uses_a_proxy_that_is_configured),
 		cmocka_unit_test(knows_special_addresses),
+		cmocka_unit_test(a_mute_name_server_takes_no_more_time),
 		cmocka_unit_test(serves_a_connection),
 	};
 
