@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +20,9 @@
 
 /* Connections that wait for accept; the kernel caps it at net.core.somaxconn. */
 #define BACKLOG 128
+
+/* For a service that does not come to accept. */
+static const struct timeval CONNECT_WAIT = { .tv_sec = 1 };
 
 void fd_cleanup(int *fd)
 {
@@ -194,10 +198,15 @@ struct err *io_connect_unix(const char *path, int *ret_fd)
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno(errno, "%s", path);
+	/* Linux counts the wait for a full queue as sending. Event loops call this, too. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &CONNECT_WAIT, sizeof(CONNECT_WAIT)) != 0)
+		return err_errno(errno, "%s", path);
 	int result;
 	do {
 		result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
 	} while (result != 0 && errno == EINTR);
+	if (result != 0 && errno == EAGAIN)
+		return err_new(&ERR_TIMEOUT, "%s: the service takes no connections", path);
 	if (result != 0)
 		return err_errno(errno, "%s", path);
 	*ret_fd = fd_take(&fd);

@@ -32,7 +32,8 @@ MUST_CHECK struct err *io_mkdirs(const char *path, mode_t mode);
 MUST_CHECK struct err *io_read_full(int fd, void *ret_data, size_t len);
 MUST_CHECK struct err *io_write_full(int fd, struct bytes data);
 
-/* A SOCK_SEQPACKET connection to a path (at most 107 bytes). ERR_NOTFOUND, ERR_SYSTEM (text names the path). */
+/* A SOCK_SEQPACKET connection to a path (at most 107 bytes). ERR_NOTFOUND, ERR_SYSTEM; ERR_TIMEOUT when the service's queue is
+ * full and stays so for a second. (All name the path.) */
 MUST_CHECK struct err *io_connect_unix(const char *path, int *ret_fd);
 /* A listening SOCK_SEQPACKET socket; an existing socket file is replaced; mode by fchmod. ERR_SYSTEM. */
 MUST_CHECK struct err *io_listen_unix(const char *path, mode_t mode, int *ret_fd);

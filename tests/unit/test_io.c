@@ -221,6 +221,23 @@ static void paths_up_to_107_bytes(void **state)
 	close(fd);
 }
 
+/* A server that hangs: those who wait for it fill its queue, and the next one must not hang with it. */
+static void a_server_that_accepts_nobody_is_not_waited_for(void **state)
+{
+	int listener = -1, clients[300], n = 0;
+	struct err *e = NULL;
+
+	assert_ok(io_listen_unix(in_dir("hung"), 0600, &listener));
+	alarm(30);
+	while (!e && n < (int)ARRAY_LEN(clients))
+		e = io_connect_unix(in_dir("hung"), &clients[n++]);
+	alarm(0);
+	assert_err_text(e, &ERR_TIMEOUT, "hung");
+	for (int i = 0; i < n - 1; i++)
+		close(clients[i]);
+	close(listener);
+}
+
 static int make_dir(void **state)
 {
 	return mkdtemp(dir) ? 0 : -1;
@@ -249,6 +266,7 @@ int main(void)
 		cmocka_unit_test(sockets_keep_message_boundaries),
 		cmocka_unit_test(a_stale_socket_is_replaced_but_no_file),
 		cmocka_unit_test(paths_up_to_107_bytes),
+		cmocka_unit_test(a_server_that_accepts_nobody_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("io", tests, make_dir, remove_dir);
