@@ -5,6 +5,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -453,6 +454,46 @@ static void examples_of_control(void **state)
 	check_document("control", 6);
 }
 
+/* A document with one blank wherever it has some white space. */
+static struct buf *read_words(const char *name)
+{
+	AUTO_MEM char *path = xasprintf("%s/proto/PROTOCOL.%s", getenv("abs_top_srcdir"), name);
+	AUTO(buf) struct buf *file = NULL;
+	struct buf *words = buf_new();
+
+	assert_ok(io_read_file(path, 1024 * 1024, &file));
+	for (const char *at = buf_str(file); *at;) {
+		size_t len = strcspn(at, " \n");
+		buf_add(words, at, len);
+		at += len;
+		at += strspn(at, " \n");
+		buf_add_str(words, " ");
+	}
+	return words;
+}
+
+/* Section 11 names the maximum of each message as the table has it. */
+static void sizes_of_device(void **state)
+{
+	AUTO(buf) struct buf *words = read_words("device");
+	const char *section = strstr(buf_str(words), " Largest bodies in bytes:");
+	size_t n;
+	const struct msg *table = msg_table(&n);
+
+	assert_non_null(section);
+	for (size_t i = 0; i < n; i++) {
+		if (table[i].link != LINK_DEVICE)
+			continue;
+		AUTO_MEM char *said =
+			xasprintf(" %s %u", table[i].name + strlen("DEVICE_"), table[i].max);
+		for (char *p = said + 2; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+		const char *found = strstr(section, said);
+		if (!found || !strchr(", ", found[strlen(said)]))
+			fail_msg("PROTOCOL.device section 11 does not say%s", said);
+	}
+}
+
 static int setup(void **state)
 {
 	socket_pair(SOCK_SEQPACKET, fds);
@@ -468,6 +509,7 @@ int main(void)
 		cmocka_unit_test(examples_of_gateway),
 		cmocka_unit_test(examples_of_device),
 		cmocka_unit_test(examples_of_control),
+		cmocka_unit_test(sizes_of_device),
 	};
 
 	return cmocka_run_group_tests_name("protocol", tests, setup, NULL);
