@@ -76,14 +76,31 @@ static void check_end(struct tally *t, const char *what, const X509 *cert, const
 		good(what, when);
 }
 
+static void check_anchor(struct tally *t, const struct anchor *a)
+{
+	AUTO_MEM char *what = xasprintf("anchor \"%s\"", a->name);
+	AUTO_MEM char *open = xasprintf("%s asks for no policies", what);
+
+	check_end(t, what, a->certificate, "name its successor in ca.conf");
+	for (int i = 0; i < sk_X509_num(a->intermediates); i++) {
+		X509 *cert = sk_X509_value(a->intermediates, i);
+		AUTO_MEM char *subject = cert_subject(cert);
+		AUTO_MEM char *line = xasprintf("%s, %s", what, subject);
+		check_end(t, line, cert, "name its successor in ca.conf");
+	}
+	if (!a->policies.n)
+		warn(t, open,
+			"A certificate whose key is in a file counts like one on a card, unless "
+			"this "
+			"issuer has none such: name the policies of its cards.");
+}
+
 static void check_settings(struct tally *t, const struct state *s)
 {
 	const struct settings *c = s->settings;
 
-	for (size_t i = 0; i < c->n_anchors; i++) {
-		AUTO_MEM char *what = xasprintf("anchor \"%s\"", c->anchors[i]->name);
-		check_end(t, what, c->anchors[i]->certificate, "name its successor in ca.conf");
-	}
+	for (size_t i = 0; i < c->n_anchors; i++)
+		check_anchor(t, c->anchors[i]);
 	if (!c->n_anchors)
 		warn(t, "ca.conf has no anchor: no card is accepted",
 			"Add a section anchor, see ca.conf(5).");

@@ -37,23 +37,40 @@ static void ceremony_free(struct ceremony *c)
 }
 DEFINE_AUTO(ceremony, struct ceremony *, ceremony_free);
 
-static struct err *refuse_existing(char *take_path)
+static bool is_there(char *take_path)
 {
 	AUTO_MEM char *path = take_path;
 
-	if (access(path, F_OK) == 0)
+	return access(path, F_OK) == 0;
+}
+
+/* deployment.conf is written last: without it the others are remains, or it was lost. */
+static struct err *refuse_existing(char *take_path, bool is_whole)
+{
+	AUTO_MEM char *path = take_path;
+	AUTO_MEM char *state = proc_state_path("ca", "");
+
+	if (access(path, F_OK) != 0)
+		return NULL;
+	if (is_whole)
 		return err_new(&ERR_CONFIG,
 			"%s is there already: this CA has been made, and is not made again", path);
-	return NULL;
+	return err_new(&ERR_CONFIG,
+		"%s is there already, but no deployment.conf: it was lost, and is to be restored "
+		"from the backup; or an earlier init did not get to its end: then remove all in %s "
+		"and run it again",
+		path, state);
 }
 
 static struct err *check_nothing_there(void)
 {
-	TRY(refuse_existing(proc_state_path("ca", "log.db")));
-	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_CA)));
-	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_SERIAL)));
-	TRY(refuse_existing(proc_state_path("ca", "ceremony/root.key")));
-	return refuse_existing(proc_config_path("deployment.conf"));
+	bool whole = is_there(proc_config_path("deployment.conf"));
+
+	TRY(refuse_existing(proc_state_path("ca", "log.db"), whole));
+	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_CA), whole));
+	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_SERIAL), whole));
+	TRY(refuse_existing(proc_state_path("ca", "ceremony/root.key"), whole));
+	return refuse_existing(proc_config_path("deployment.conf"), whole);
 }
 
 static struct err *make_dirs(void)
