@@ -296,46 +296,50 @@ static void try_url(struct inquiry *q, const char *text, bool *progress)
 	*progress = true;
 }
 
-/* The URI of a distribution point, NULL when it has none for us. Complete CRLs only. */
-static char *point_url(const DIST_POINT *point)
+/* The URI that a name is, NULL when it is none for us. */
+static char *name_url(const GENERAL_NAME *name)
 {
-	if (point->reasons || !point->distpoint || point->distpoint->type != 0)
+	if (name->type != GEN_URI)
 		return NULL;
+	const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
+	struct bytes b = BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
+	if (b.len > URL_MAX || memchr(b.data, 0, b.len))
+		return NULL;
+	AUTO_MEM char *text = bytes_strdup(b);
+	return strncasecmp(text, "http", 4) == 0 ? take(text) : NULL;
+}
+
+/* The names of a point are ways to one CRL (RFC 5280 section 4.2.1.13). Complete CRLs only. */
+static bool try_point(struct inquiry *q, const DIST_POINT *point, int *tried)
+{
+	bool got = false;
+
+	if (point->reasons || !point->distpoint || point->distpoint->type != 0)
+		return false;
+	q->indirect = point->CRLissuer != NULL;
 	GENERAL_NAMES *names = point->distpoint->name.fullname;
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		if (name->type != GEN_URI)
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && *tried < URLS_MAX && !got; i++) {
+		AUTO_MEM char *url = name_url(sk_GENERAL_NAME_value(names, i));
+		if (!url)
 			continue;
-		const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
-		struct bytes b = BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
-		if (b.len > URL_MAX || memchr(b.data, 0, b.len))
-			continue;
-		AUTO_MEM char *text = bytes_strdup(b);
-		if (strncasecmp(text, "http", 4) == 0)
-			return take(text);
+		try_url(q, url, &got);
+		++*tried;
 	}
-	return NULL;
+	return got;
 }
 
 static void try_certificate(struct inquiry *q, X509 *cert, bool *progress)
 {
 	CRL_DIST_POINTS *points = X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
 	int n = sk_DIST_POINT_num(points), tried = 0;
+	bool got = false;
 
-	for (int i = 0; i < n && tried < URLS_MAX; i++) {
-		AUTO_MEM char *url = point_url(sk_DIST_POINT_value(points, i));
-		if (!url)
-			continue;
-		bool got = false;
-		q->about = cert;
-		q->indirect = sk_DIST_POINT_value(points, i)->CRLissuer != NULL;
-		try_url(q, url, &got);
-		q->about = NULL;
-		tried++;
-		*progress |= got;
-		if (got)
-			break; /* the others are other ways to the same */
-	}
+	q->about = cert;
+	/* Several points are other ways to the same, too. */
+	for (int i = 0; i < n && !got; i++)
+		got = try_point(q, sk_DIST_POINT_value(points, i), &tried);
+	q->about = NULL;
+	*progress |= got;
 	if (!tried) {
 		AUTO_MEM char *subject = cert_subject(cert);
 		add_trouble(q, subject,

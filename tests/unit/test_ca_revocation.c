@@ -11,6 +11,7 @@
 #include "daemon/ca/crl_store.h"
 #include "daemon/ca/revocation.h"
 #include "daemon/ca/verdict.h"
+#include "evidence/cert.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
 #include "tests/unit/enrollment.h"
@@ -203,6 +204,26 @@ static void what_comes_must_be_good(void **state)
 	publish_good(ww, NULL);
 	assert_err_text(assess(ww), &ERR_REVOCATION_UNKNOWN, "a moment ago");
 	world_now_ms += 31000;
+	assert_ok(assess(ww));
+}
+
+/* One point with two names for its CRL, the first of which leads nowhere. */
+static void another_name_for_the_crl(void **state)
+{
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	CRL_DIST_POINTS *points =
+		X509_get_ext_d2i(ww->card->cert, NID_crl_distribution_points, NULL, NULL);
+	GENERAL_NAME *dead = a2i_GENERAL_NAME(NULL, NULL, NULL, GEN_URI, "http://127.0.0.1:1/x", 0);
+
+	GENERAL_NAMES *names = sk_DIST_POINT_value(points, 0)->distpoint->name.fullname;
+	assert_int_equal(sk_GENERAL_NAME_unshift(names, dead), 2);
+	assert_int_equal(X509_add1_ext_i2d(ww->card->cert, NID_crl_distribution_points, points, 0,
+				 X509V3_ADD_REPLACE),
+		1);
+	CRL_DIST_POINTS_free(points);
+	assert_true(X509_sign(ww->card->cert, ww->w->ca_key, EVP_sha256()) > 0);
+	buf_free(ww->card->der);
+	ww->card->der = cert_der(ww->card->cert);
 	assert_ok(assess(ww));
 }
 
@@ -405,6 +426,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_card),
 		cmocka_unit_test(it_is_refreshed),
 		cmocka_unit_test(what_comes_must_be_good),
+		cmocka_unit_test(another_name_for_the_crl),
 		cmocka_unit_test(the_crl_of_another_ca),
 		cmocka_unit_test(a_crl_that_is_not_whole),
 		cmocka_unit_test(a_replayed_crl),
