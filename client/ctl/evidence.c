@@ -162,13 +162,18 @@ static struct err *read_certificates(const char *path, STACK_OF(X509) *certs)
 	AUTO(buf) struct buf *text = NULL;
 	AUTO(bio) BIO *in = NULL;
 	int before = sk_X509_num(certs);
-	X509 *cert;
+	X509 *read;
 
 	TRY(io_read_file(path, CERTIFICATES_MAX, &text));
 	in = BIO_new_mem_buf(buf_data(text), (int)buf_len(text));
-	while (in && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL)
+	while (in && (read = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL) {
+		AUTO(buf) struct buf *der = cert_der(read);
+		X509 *cert = NULL;
+		X509_free(read);
+		TRY(err_wrap(cert_parse(buf_bytes(der), &cert), "%s", path));
 		if (!sk_X509_push(certs, cert))
-			return sig_openssl_error(&ERR_SYSTEM, "certificates");
+			err_abort("no memory for certificates");
+	}
 	if (sk_X509_num(certs) == before)
 		return sig_openssl_error(&ERR_FORMAT, "%s holds no certificate in PEM", path);
 	/* The end of the file is an error in OpenSSL's queue. */

@@ -57,24 +57,44 @@ void anchor_free(struct anchor *a)
 	free(a);
 }
 
+static struct err *add_certificate(const char *path, struct bytes der, STACK_OF(X509) *stack)
+{
+	X509 *cert = NULL;
+
+	TRY(err_as(&ERR_CONFIG, cert_parse(der, &cert), "%s", path));
+	if (!sk_X509_push(stack, cert))
+		err_abort("no memory for certificates");
+	return NULL;
+}
+
+/* All that follows one another in PEM; each has to be as good as one in DER. */
+static struct err *add_all(const char *path, BIO *pem, STACK_OF(X509) *stack)
+{
+	struct err *e = NULL;
+	X509 *cert;
+
+	while (!e && sk_X509_num(stack) < INTERMEDIATES_MAX &&
+		(cert = PEM_read_bio_X509(pem, NULL, NULL, NULL))) {
+		AUTO(buf) struct buf *der = cert_der(cert);
+		X509_free(cert);
+		e = add_certificate(path, buf_bytes(der), stack);
+	}
+	return e;
+}
+
 /* Appends all PEM certificates of the file, or the one in DER. */
 static struct err *read_certificates(const char *path, STACK_OF(X509) *stack)
 {
 	AUTO(buf) struct buf *content = NULL;
-	AUTO(x509) X509 *cert = NULL;
 	int before = sk_X509_num(stack);
 
 	TRY(err_as(&ERR_CONFIG, io_read_file(path, CERT_FILE_MAX, &content), "certificate"));
-	if (buf_len(content) && *buf_data(content) == 0x30) {
-		TRY(err_as(&ERR_CONFIG, cert_parse(buf_bytes(content), &cert), "%s", path));
-		sk_X509_push(stack, take(cert));
-		return NULL;
-	}
+	if (buf_len(content) && *buf_data(content) == 0x30)
+		return add_certificate(path, buf_bytes(content), stack);
 	BIO *bio = BIO_new_mem_buf(buf_data(content), (int)buf_len(content));
-	while (sk_X509_num(stack) < INTERMEDIATES_MAX &&
-		(cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-		sk_X509_push(stack, take(cert));
+	struct err *e = add_all(path, bio, stack);
 	BIO_free(bio);
+	TRY(e);
 	unsigned long reason = ERR_peek_last_error();
 	ERR_clear_error();
 	if (reason && ERR_GET_REASON(reason) != PEM_R_NO_START_LINE)

@@ -104,6 +104,25 @@ static void other_things_that_are_refused(void **state)
 	assert_ok(load(w, "nonce-lifetime = \"1min\"\noffer-lifetime = \"5min\""));
 }
 
+/* A date that nobody can read would be the end of whoever asks for it later. */
+static void a_certificate_without_a_date(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(x509) X509 *cert = X509_dup(w->ca);
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data = NULL;
+
+	assert_int_equal(ASN1_STRING_set(X509_getm_notAfter(cert), "991332000000Z", 13), 1);
+	assert_true(X509_sign(cert, w->root_key, EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
+	long len = BIO_get_mem_data(bio, &data);
+	world_write(w, "bad.pem", BYTES(data, (size_t)len));
+	BIO_free(bio);
+	refuse(w,
+		xstrdup("anchor \"a\" {certificate = \"root.pem\"\nintermediates = {\"bad.pem\"}}"),
+		"date");
+}
+
 /* Like the officer's certificate, with another key. */
 static void write_recipient(struct world *w, EVP_PKEY *key, const char *usage)
 {
@@ -111,8 +130,7 @@ static void write_recipient(struct world *w, EVP_PKEY *key, const char *usage)
 	X509_EXTENSION *ext = enrollment_ext(NID_key_usage, usage);
 
 	X509_set_pubkey(cert, key);
-	X509_EXTENSION_free(
-		X509_delete_ext(cert, X509_get_ext_by_NID(cert, NID_key_usage, -1)));
+	X509_EXTENSION_free(X509_delete_ext(cert, X509_get_ext_by_NID(cert, NID_key_usage, -1)));
 	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
 	X509_EXTENSION_free(ext);
 	assert_true(X509_sign(cert, w->officer_key, EVP_sha256()) > 0);
@@ -353,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(profiles_that_are_refused),
 		cmocka_unit_test(other_things_that_are_refused),
+		cmocka_unit_test(a_certificate_without_a_date),
 		cmocka_unit_test(recipients_that_are_refused),
 		cmocka_unit_test(a_profile_has_one_body),
 		cmocka_unit_test(templates),
