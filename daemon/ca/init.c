@@ -176,6 +176,7 @@ static char *report(const struct ceremony *c, bool kept_conf)
 	AUTO(buf) struct buf *out = buf_new();
 	AUTO_MEM char *ceremony = proc_state_path("ca", "ceremony");
 	AUTO_MEM char *keys = proc_state_path("ca", "keys");
+	AUTO_MEM char *ledger = proc_state_path("ca", "log.db");
 	AUTO_MEM char *conf = proc_config_path("ca.conf");
 	AUTO_MEM char *public = proc_state_path("ca", "public");
 
@@ -183,8 +184,7 @@ static char *report(const struct ceremony *c, bool kept_conf)
 	buf_addf(out, "Move away now:  %s/root.key (offline)\n", ceremony);
 	if (c->history_key)
 		buf_addf(out, "                %s/history.key (to derivd-history)\n", ceremony);
-	buf_addf(out, "Back up:        %s (serial.key must never change), %s/../log.db*\n", keys,
-		keys);
+	buf_addf(out, "Back up:        %s (serial.key must never change), %s*\n", keys, ledger);
 	buf_addf(out, "Serve by HTTP:  %s%s%s\n", public, c->options->url ? " as " : "",
 		c->options->url ? c->options->url : "");
 	buf_addf(out, "Next:           %s %s: name the anchors of your cards\n",
