@@ -138,10 +138,11 @@ struct err *intent_algorithm(EVP_PKEY *card_key, enum card_algorithm *ret_algori
 			return NULL;
 		}
 	}
+	const char *algorithm = EVP_PKEY_get0_type_name(card_key);
 	return err_new(&ERR_CERT_NOT_ELIGIBLE,
-		"a key of %d bits that cannot sign: RSA with 2048, 3072 or 4096 bits, P-256 or "
-		"P-384 is needed",
-		EVP_PKEY_get_bits(card_key));
+		"its key is %s with %d bits; RSA with 2048, 3072 or 4096 bits, P-256 or P-384 is "
+		"needed",
+		algorithm ? algorithm : "of an unknown type", EVP_PKEY_get_bits(card_key));
 }
 
 static bool verify(

@@ -37,6 +37,16 @@ static struct err *find_type(const struct card_source *source, char *const *name
 	return err_new(&ERR_CARD_UNKNOWN, "the card is of none of the kinds in card-types");
 }
 
+static struct err *no_certificate(const struct card_source *source)
+{
+	if (uri_chooses_certs(source->uri))
+		return err_new(&ERR_CARD_UNKNOWN, "the card has no certificate that the URI means");
+	if (source->info->flags & CKF_LOGIN_REQUIRED)
+		return err_new(&ERR_CARD_UNKNOWN,
+			"no certificate of a person can be seen on the card without its PIN");
+	return err_new(&ERR_CARD_UNKNOWN, "the card has no certificate of a person");
+}
+
 struct err *card_read(const struct card_source *source, char *const *names, size_t n_names,
 	struct card **ret_card)
 {
@@ -45,23 +55,60 @@ struct err *card_read(const struct card_source *source, char *const *names, size
 	TRY(find_type(source, names, n_names, &card->type));
 	TRY(err_wrap(card->type->read(source, card), "reading the card"));
 	if (card->n_certs == 0)
-		return err_new(&ERR_CARD_UNKNOWN, "the card has no certificate of a person");
+		return no_certificate(source);
 	*ret_card = take(card);
 	return NULL;
+}
+
+static void clear_cert(struct card_cert *cert)
+{
+	buf_free(cert->der);
+	buf_free(cert->id);
+	free(cert->label);
+	*cert = (struct card_cert){ 0 };
 }
 
 void card_free(struct card *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n_certs; i++) {
-		buf_free(c->certs[i].der);
-		buf_free(c->certs[i].id);
-		free(c->certs[i].label);
-	}
+	for (size_t i = 0; i < c->n_certs; i++)
+		clear_cert(&c->certs[i]);
 	buf_free(c->chuid);
 	free(c->serial);
 	free(c);
+}
+
+void card_drop(struct card *c, size_t i)
+{
+	clear_cert(&c->certs[i]);
+	memmove(&c->certs[i], &c->certs[i + 1], (--c->n_certs - i) * sizeof(c->certs[0]));
+	c->certs[c->n_certs] = (struct card_cert){ 0 };
+}
+
+void card_sort(struct card *c)
+{
+	struct card_cert sorted[CARD_CERT_LIST_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_certs; i++)
+		if (c->certs[i].saw_key)
+			sorted[n++] = c->certs[i];
+	for (size_t i = 0; i < c->n_certs; i++)
+		if (!c->certs[i].saw_key)
+			sorted[n++] = c->certs[i];
+	memcpy(c->certs, sorted, n * sizeof(sorted[0]));
+}
+
+/* Tokens with a long history of encryption keys: those that sign come first. */
+static void make_room(struct card *c)
+{
+	size_t i = c->n_certs;
+
+	while (i > 0 && c->certs[i - 1].has_key)
+		i--;
+	if (i > 0)
+		card_drop(c, i - 1);
 }
 
 struct card_cert *card_add(struct card *c, struct buf *take_der, struct buf *take_id)
@@ -70,12 +117,19 @@ struct card_cert *card_add(struct card *c, struct buf *take_der, struct buf *tak
 	AUTO(buf) struct buf *id = take_id ? take_id : buf_new();
 
 	if (c->n_certs == CARD_CERT_LIST_MAX)
+		make_room(c);
+	if (c->n_certs == CARD_CERT_LIST_MAX)
 		return NULL;
 	struct card_cert *cert = &c->certs[c->n_certs++];
 	sha256(buf_bytes(der), cert->hash);
 	cert->der = take(der);
 	cert->id = take(id);
 	return cert;
+}
+
+static struct bytes bytes_of(const struct buf *b)
+{
+	return b ? buf_bytes(b) : BYTES("", 0);
 }
 
 struct err *card_read_cert(const struct card_source *source, CK_OBJECT_HANDLE object,
@@ -91,9 +145,11 @@ struct err *card_read_cert(const struct card_source *source, CK_OBJECT_HANDLE ob
 		return NULL;
 	TRY(object_get(source->token, object, CKA_ID, OBJECT_ID_MAX, &id));
 	TRY(object_get(source->token, object, CKA_LABEL, OBJECT_LABEL_MAX, &label));
+	if (!uri_matches_cert(source->uri, bytes_of(id), bytes_of(label)))
+		return NULL;
 	struct card_cert *cert = card_add(card, take(der), take(id));
 	if (cert)
-		cert->label = bytes_strdup(label ? buf_bytes(label) : BYTES("", 0));
+		cert->label = bytes_strdup(bytes_of(label));
 	*ret_cert = cert;
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "pkcs11/hold.h"
 #include "pkcs11/object.h"
+#include "pkcs11/uri.h"
 #include "proto/sig.h"
 
 /* As many certificates as the wire takes; a card with more shows its first ones. */
@@ -22,6 +23,7 @@ struct card_cert {
 	char *label;              /* as the token has it */
 	char slot[CARD_SLOT_MAX]; /* "9A" …; "" for a generic token */
 	bool has_key; /* a private key that can sign, as far as can be told without a PIN */
+	bool saw_key; /* an object of it was seen */
 	bool always_authenticate; /* the key wants the PIN for each use */
 };
 
@@ -40,6 +42,7 @@ struct card_source {
 	const struct token *token;
 	const CK_TOKEN_INFO *info;
 	const struct hold_look *look; /* all zeros without PC/SC */
+	const struct uri *uri;        /* which certificates; NULL: all */
 };
 
 struct card_type {
@@ -58,17 +61,24 @@ const struct card_type *card_type_find(const char *name);
 
 /*
  * Reads what can be read without a PIN. names: the types that are accepted, tried in this order. ERR_CARD_UNKNOWN: none
- * fits, or there is no certificate on the card; ERR_CARD_*, ERR_MODULE from reading.
+ * fits, or there is no certificate on the card to be seen; ERR_CARD_*, ERR_MODULE from reading.
  */
 MUST_CHECK struct err *card_read(const struct card_source *source, char *const *names,
 	size_t n_names, struct card **ret_card);
 void card_free(struct card *c);
 DEFINE_AUTO(card, struct card *, card_free);
 
-/* Adds a certificate and lends it to be completed; NULL when the list is full. id may be NULL. */
+/*
+ * Adds a certificate and lends it to be completed. A full list makes room: the last one without a key goes. NULL when there
+ * is none such. id may be NULL.
+ */
 struct card_cert *card_add(struct card *c, struct buf *take_der, struct buf *take_id);
+/* Those of which a key was seen come first; otherwise the order stays. */
+void card_sort(struct card *c);
+/* The list closes up behind it. */
+void card_drop(struct card *c, size_t i);
 /* Reads value, id and label of a certificate object and adds it. *ret_cert is NULL when the object has no readable
- * value or the list is full. */
+ * value, the URI does not mean it, or the list is full. */
 MUST_CHECK struct err *card_read_cert(const struct card_source *source, CK_OBJECT_HANDLE object,
 	struct card *card, struct card_cert **ret_cert);
 /* NULL when the card has no such certificate. */

@@ -39,20 +39,10 @@ static struct err *look_at_key(
 	TRY(ask_key(source, CKO_PRIVATE_KEY, CKA_SIGN, key, cert, &known));
 	if (!known)
 		TRY(ask_key(source, CKO_PUBLIC_KEY, CKA_VERIFY, key, cert, &known));
+	cert->saw_key = known;
 	if (!known)
 		cert->has_key = (source->info->flags & CKF_LOGIN_REQUIRED) != 0;
 	return NULL;
-}
-
-/* The last one that was added. */
-static void drop(struct card *card)
-{
-	struct card_cert *cert = &card->certs[--card->n_certs];
-
-	buf_free(cert->der);
-	buf_free(cert->id);
-	free(cert->label);
-	*cert = (struct card_cert){ 0 };
 }
 
 /* A certificate that does not parse is kept: derivd-ca says what is wrong with it. */
@@ -69,7 +59,7 @@ static struct err *read_one(
 	if (e)
 		return NULL;
 	if (X509_check_ca(x) == 1) {
-		drop(card);
+		card_drop(card, card->n_certs - 1);
 		return NULL;
 	}
 	EVP_PKEY *key = X509_get0_pubkey(x);
@@ -84,6 +74,7 @@ static struct err *read(const struct card_source *source, struct card *card)
 		source->token, CKO_CERTIFICATE, BYTES(NULL, 0), BYTES(NULL, 0), &found));
 	for (size_t i = 0; i < found.n; i++)
 		TRY(err_wrap(read_one(source, found.at[i], card), "certificate %zu", i + 1));
+	card_sort(card);
 	return NULL;
 }
 

@@ -26,10 +26,9 @@ const char *facts_out_module_name(const struct settings *settings)
 /* Cut to what the wire takes: the escapes can make a text four times as long. */
 static char *keep(struct facts_out *f, char *take_text, size_t max)
 {
-	if (strlen(take_text) > max)
-		take_text[max] = 0;
-	f->strings[f->n_strings++] = take_text;
-	return take_text;
+	AUTO_MEM char *text = take_text;
+
+	return f->strings[f->n_strings++] = text_cut(text, max);
 }
 
 static char *lend(const char *s)

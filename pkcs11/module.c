@@ -107,14 +107,39 @@ static struct err *load(struct module *m, const char *path)
 	return copy_functions(list, &m->functions);
 }
 
-struct err *module_open(const char *path, unsigned int call_s, struct module **ret_module)
+/*
+ * PKCS#11 wants pReserved to be NULL; modules that have more to be told take a text there, as p11-kit's x-init-reserved
+ * gives it to them.
+ */
+static CK_RV initialize(struct module *m, const char *arguments)
+{
+	CK_C_INITIALIZE_ARGS args = {
+		.flags = CKF_OS_LOCKING_OK,
+		.pReserved = (void *)(uintptr_t)arguments,
+	};
+
+	return MODULE_CALL(m, C_Initialize, arguments ? &args : NULL);
+}
+
+static struct err *explain_arguments(CK_RV rv, const char *arguments)
+{
+	struct err *e = rv_error(rv, "C_Initialize");
+
+	if (rv != CKR_ARGUMENTS_BAD)
+		return e;
+	return err_wrap(e, arguments ? "module-arguments in card.conf"
+				     : "it may want module-arguments in card.conf");
+}
+
+struct err *module_open(
+	const char *path, const char *arguments, unsigned int call_s, struct module **ret_module)
 {
 	AUTO(module) struct module *m = xcalloc(1, sizeof(*m));
 
 	m->call_s = call_s;
 	TRY(err_wrap(load(m, path), "PKCS#11 module %s", path));
-	CK_RV rv = MODULE_CALL(m, C_Initialize, NULL);
-	TRY(err_as(&ERR_MODULE, rv_error(rv, "C_Initialize"), "PKCS#11 module %s", path));
+	CK_RV rv = initialize(m, arguments);
+	TRY(err_as(&ERR_MODULE, explain_arguments(rv, arguments), "PKCS#11 module %s", path));
 	m->initialized = true;
 	*ret_module = take(m);
 	return NULL;

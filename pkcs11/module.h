@@ -17,6 +17,7 @@
 	F(C_GetSlotList)                                                                           \
 	F(C_GetSlotInfo)                                                                           \
 	F(C_GetTokenInfo)                                                                          \
+	F(C_GetMechanismInfo)                                                                      \
 	F(C_OpenSession)                                                                           \
 	F(C_CloseSession)                                                                          \
 	F(C_Login)                                                                                 \
@@ -37,11 +38,12 @@ struct module_functions {
 struct module;
 
 /*
- * Loads the module (C_GetInterface of PKCS#11 3, then C_GetFunctionList) and initialises it. call_s: seconds that a
- * call may take. ERR_MODULE names the file.
+ * Loads the module (C_GetInterface of PKCS#11 3, then C_GetFunctionList) and initialises it. arguments: what some modules
+ * want to be told then (NSS), NULL for the others; lent for the module's life. call_s: seconds that a call may take.
+ * ERR_MODULE names the file.
  */
 MUST_CHECK struct err *module_open(
-	const char *path, unsigned int call_s, struct module **ret_module);
+	const char *path, const char *arguments, unsigned int call_s, struct module **ret_module);
 /* C_Finalize. The library stays mapped: modules leave exit handlers and threads behind. */
 void module_close(struct module *m);
 DEFINE_AUTO(module, struct module *, module_close);

@@ -23,6 +23,8 @@ static Card__PinState state_from(CK_FLAGS flags)
 		return CARD__PIN_STATE__PIN_LOCKED;
 	if (!(flags & CKF_USER_PIN_INITIALIZED))
 		return CARD__PIN_STATE__PIN_UNSET;
+	if (flags & CKF_USER_PIN_TO_BE_CHANGED)
+		return CARD__PIN_STATE__PIN_CHANGE;
 	if (flags & CKF_USER_PIN_FINAL_TRY)
 		return CARD__PIN_STATE__PIN_FINAL;
 	return flags & CKF_USER_PIN_COUNT_LOW ? CARD__PIN_STATE__PIN_LOW : CARD__PIN_STATE__PIN_OK;
@@ -54,13 +56,14 @@ struct pin pin_from(const CK_TOKEN_INFO *info, const struct hold_look *look)
 	struct pin p = {
 		.state = state_from(info->flags),
 		.pad = (info->flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0,
-		.to_be_changed = (info->flags & CKF_USER_PIN_TO_BE_CHANGED) != 0,
 		.min = length_or(info->ulMinPinLen, 1),
 		.max = length_or(info->ulMaxPinLen, PIN_LEN_MAX),
 		.knows_tries = look && look->knows_tries,
 		.tries_left = look ? look->tries_left : 0,
 	};
 
+	if (p.min > p.max)
+		p.min = 1;
 	agree(&p);
 	return p;
 }
@@ -129,7 +132,7 @@ struct err *pin_check(
 		return err_new(&ERR_PIN_LOCKED, "the PIN is locked");
 	if (p->state == CARD__PIN_STATE__PIN_UNSET)
 		return err_new(&ERR_PIN_EXPIRED, "the card's PIN was never set");
-	if (p->to_be_changed)
+	if (p->state == CARD__PIN_STATE__PIN_CHANGE)
 		return err_new(&ERR_PIN_EXPIRED, "the card asks for a new PIN");
 	TRY(check_format(p, pin));
 	if (pin.len > 0 && was_refused(refused, pin))

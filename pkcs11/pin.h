@@ -16,9 +16,8 @@
 
 struct pin {
 	Card__PinState state;
-	bool pad;           /* the reader takes it; it never comes through us */
-	bool to_be_changed; /* the card wants a new one first */
-	size_t min, max;    /* bytes */
+	bool pad;        /* the reader takes it; it never comes through us */
+	size_t min, max; /* bytes */
 	bool knows_tries;
 	unsigned int tries_left;
 };

@@ -10,6 +10,7 @@
 #include "pkcs11/opensc.h"
 #include "pkcs11/rv.h"
 #include "pkcs11/session_impl.h"
+#include "pkcs11/signing.h"
 #include "proto/kind.h"
 
 /* A card that is just leaving is noticed by pcscd within this time, in milliseconds. */
@@ -109,16 +110,19 @@ static struct err *only_one(const struct slot_list *list)
 	if (list->n <= 1)
 		return NULL;
 	for (size_t i = 0; i < list->n; i++) {
-		AUTO_MEM char *label =
-			slot_text(list->at[i].token.label, sizeof(list->at[i].token.label));
-		buf_addf(labels, "%s\"%s\"", i ? ", " : "", label);
+		const CK_TOKEN_INFO *token = &list->at[i].token;
+		AUTO_MEM char *label = slot_text(token->label, sizeof(token->label));
+		AUTO_MEM char *serial = slot_text(token->serialNumber, sizeof(token->serialNumber));
+		buf_addf(labels, "%s\"%s\" serial %s", i ? ", " : "", label, serial);
 	}
-	return err_new(&ERR_CARD_MANY, "the module has several tokens (%s): choose one with a URI",
+	return err_new(&ERR_CARD_MANY,
+		"the module has several tokens (%s): choose one with --uri or in card.conf, such "
+		"as pkcs11:token=...",
 		buf_str(labels));
 }
 
 /* The other program came between our first look and the module. */
-static struct err *why_nothing(struct session *s)
+static struct err *why_nothing(struct session *s, const struct slot_list *list)
 {
 	bool exclusive = false;
 
@@ -127,16 +131,24 @@ static struct err *why_nothing(struct session *s)
 	if (exclusive)
 		return err_new(&ERR_READER_IN_USE, "another program holds the card in %s",
 			hold_reader(s->hold));
+	if (s->uri)
+		return err_new(
+			&ERR_CARD_UNKNOWN, "the PKCS#11 module finds no token that the URI means");
+	if (list->blank)
+		return err_new(&ERR_CARD_UNKNOWN, "the token was never initialised");
+	if (!s->hold)
+		return err_new(&ERR_CARD_UNKNOWN,
+			"the PKCS#11 module shows no token; is the service that it needs running?");
 	return err_new(&ERR_CARD_UNKNOWN, "the PKCS#11 module finds no card that it knows");
 }
 
-static struct err *find_token(struct session *s, const struct uri *uri)
+static struct err *find_token(struct session *s)
 {
 	struct slot_list list;
 
-	TRY(slot_find(s->module, s->hold ? hold_reader(s->hold) : NULL, s->alone, uri, &list));
+	TRY(slot_find(s->module, s->hold ? hold_reader(s->hold) : NULL, s->alone, s->uri, &list));
 	if (list.n == 0)
-		return why_nothing(s);
+		return why_nothing(s, &list);
 	if (!s->hold)
 		TRY(only_one(&list));
 	return open_first(s, &list);
@@ -157,10 +169,36 @@ struct err *session_check_exclusive(struct session *s)
 		"it while the PIN is verified (allow-shared in card.conf accepts that)");
 }
 
-static struct err *open_module(struct session *s, const struct uri *uri)
+static bool is_of_use(struct session *s, const struct card_cert *cert)
 {
-	TRY(module_open(s->settings->module, s->settings->call_s, &s->module));
-	TRY(find_token(s, uri));
+	AUTO(x509) X509 *x = NULL;
+	enum card_algorithm algorithm;
+	AUTO(err) struct err *e = cert_parse(buf_bytes(cert->der), &x);
+
+	if (e || !X509_get0_pubkey(x))
+		return true; /* derivd-ca says what is wrong with it */
+	e = intent_algorithm(X509_get0_pubkey(x), &algorithm);
+	if (!e)
+		e = signing_check(s->module, s->slot.id, algorithm);
+	if (e)
+		log_info("certificate \"%s\": %s", cert->label, err_get_text(e));
+	return !e;
+}
+
+/* A key that cannot make the signatures that are needed is as good as none. */
+static void check_keys(struct session *s)
+{
+	for (size_t i = 0; i < s->card->n_certs; i++)
+		if (s->card->certs[i].has_key)
+			s->card->certs[i].has_key = is_of_use(s, &s->card->certs[i]);
+}
+
+static struct err *open_module(struct session *s)
+{
+	TRY(module_open(
+		s->settings->module, s->settings->arguments, s->settings->call_s, &s->module));
+	TRY(find_token(s));
+	check_keys(s);
 	TRY(session_check_exclusive(s));
 	s->pin = pin_from(&s->slot.token, s->card->type == &card_piv ? &s->look : NULL);
 	return NULL;
@@ -170,17 +208,16 @@ struct err *session_open(const struct settings *settings, struct refused *refuse
 	const char *reader, const char *uri, struct session **ret_session)
 {
 	AUTO(session) struct session *s = xcalloc(1, sizeof(*s));
-	AUTO(uri) struct uri *parsed = NULL;
 
 	s->settings = settings;
 	s->refused = refused;
 	if (!*uri && settings->uri)
 		uri = settings->uri;
 	if (*uri)
-		TRY(uri_parse(uri, &parsed));
+		TRY(uri_parse(uri, &s->uri));
 	if (settings->pcsc)
 		TRY(take_hold(s, reader));
-	TRY(session_explain(s, open_module(s, parsed)));
+	TRY(session_explain(s, open_module(s)));
 	*ret_session = take(s);
 	return NULL;
 }
@@ -200,12 +237,13 @@ void session_free(struct session *s)
 	}
 	card_free(s->card);
 	hold_free(s->hold);
+	uri_free(s->uri);
 	free(s);
 }
 
 struct card_source session_source(const struct session *s)
 {
-	return (struct card_source){ &s->token, &s->slot.token, &s->look };
+	return (struct card_source){ &s->token, &s->slot.token, &s->look, s->uri };
 }
 
 const char *session_reader(const struct session *s)

@@ -7,6 +7,7 @@
 struct session {
 	const struct settings *settings; /* lent */
 	struct refused *refused;         /* lent */
+	struct uri *uri;                 /* NULL: any token */
 	struct hold *hold;               /* NULL without PC/SC */
 	bool alone;                      /* no other reader holds a card */
 	struct hold_look look;

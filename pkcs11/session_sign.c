@@ -125,8 +125,9 @@ static struct err *use_key(struct session *s, const struct order *order, struct 
 	};
 	if (always && !again.pad && again.pin.len == 0)
 		return err_new(&ERR_CARD_NO_KEY, "the key wants a PIN, and the card says it has none");
-	struct err *e = signing_sign(
-		&s->token, key, order->algorithm, intent, always, &again, &signature);
+	size_t key_size = (size_t)EVP_PKEY_get_size(X509_get0_pubkey(order->x509));
+	struct err *e = signing_sign(&s->token, key, order->algorithm, key_size, intent, always,
+		&again, &signature);
 	if (err_is(e, &ERR_PIN_WRONG))
 		return refused_by_key(s, secret_bytes(pin), e);
 	secret_clear(pin);
@@ -151,6 +152,7 @@ static struct err *run(struct session *s, const struct order *order, struct secr
 	bool insist, struct buf **ret_signature)
 {
 	TRY(check_same(s, order));
+	TRY(signing_check(s->module, s->slot.id, order->algorithm));
 	TRY(pin_check(&s->pin, s->refused, secret_bytes(pin), insist));
 	TRY(login(s, pin));
 	return use_key(s, order, pin, ret_signature);

@@ -50,6 +50,19 @@ static struct err *get_uri(cfg_t *cfg, char **ret_uri)
 	return NULL;
 }
 
+static struct err *get_arguments(cfg_t *cfg, char **ret_arguments)
+{
+	static const char key[] = "module-arguments";
+	const char *value = cfg_getstr(cfg, key);
+
+	if (!value || !*value)
+		return NULL;
+	if (!text_is_printable(BYTES(value, strlen(value))))
+		return key_error(key, value, "not a printable text");
+	*ret_arguments = xstrdup(value);
+	return NULL;
+}
+
 static struct err *get_seconds(cfg_t *cfg, const char *key, unsigned int *ret_s)
 {
 	uint64_t ms = 0;
@@ -99,6 +112,7 @@ static struct err *fill(cfg_t *cfg, struct settings *s)
 	TRY(get_path(cfg, "module", &s->module));
 	if (!s->module)
 		return err_new(&ERR_CONFIG, "module: a path is needed");
+	TRY(get_arguments(cfg, &s->arguments));
 	TRY(get_uri(cfg, &s->uri));
 	TRY(get_path(cfg, "opensc-conf", &s->opensc_conf));
 	TRY(get_seconds(cfg, "call-timeout", &s->call_s));
@@ -114,6 +128,7 @@ struct err *settings_load(const char *path, struct settings **ret_settings)
 {
 	static cfg_opt_t options[] = {
 		CFG_STR("module", OPENSC_MODULE, CFGF_NONE),
+		CFG_STR("module-arguments", "", CFGF_NONE),
 		CFG_STR("uri", "", CFGF_NONE),
 		CFG_STR("opensc-conf", "", CFGF_NONE),
 		CFG_STR("call-timeout", "20s", CFGF_NONE),
@@ -138,6 +153,7 @@ void settings_free(struct settings *s)
 	if (!s)
 		return;
 	free(s->module);
+	free(s->arguments);
 	free(s->uri);
 	free(s->opensc_conf);
 	for (size_t i = 0; i < s->n_types; i++)

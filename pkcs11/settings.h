@@ -11,6 +11,7 @@
 
 struct settings {
 	char *module;        /* absolute path of the PKCS#11 module */
+	char *arguments;     /* for the module's start; NULL: none */
 	char *uri;           /* RFC 7512; NULL: any token */
 	char *opensc_conf;   /* absolute path; NULL: the one that opensc.c makes */
 	bool pcsc;           /* the module's slots are PC/SC readers */

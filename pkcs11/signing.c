@@ -4,6 +4,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <string.h>
 
 #include "pkcs11/rv.h"
 #include "proto/kind.h"
@@ -15,23 +16,45 @@
 static const uint8_t digest_info[] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
 	0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20 };
 
-/* A token that lacks the first mechanism may have the second, which hashes by itself. */
+/*
+ * What a token can be asked for, tried in this order: over the hash; over the message, which it hashes by itself; over
+ * the whole padded block, for those that know nothing of padding.
+ */
 struct mechanisms {
-	CK_MECHANISM_TYPE over_hash;
-	CK_MECHANISM_TYPE over_message;
+	CK_MECHANISM_TYPE v[3];
+	size_t n;
 	size_t component; /* bytes of r and of s; 0 for RSA */
 };
+
+enum { OVER_HASH, OVER_MESSAGE, OVER_BLOCK };
 
 static struct mechanisms mechanisms_of(enum card_algorithm algorithm)
 {
 	switch (algorithm) {
 	case CARD_ECDSA_P256_SHA256:
-		return (struct mechanisms){ CKM_ECDSA, CKM_ECDSA_SHA256, 32 };
+		return (struct mechanisms){ { CKM_ECDSA, CKM_ECDSA_SHA256 }, 2, 32 };
 	case CARD_ECDSA_P384_SHA384:
-		return (struct mechanisms){ CKM_ECDSA, CKM_ECDSA_SHA384, 48 };
+		return (struct mechanisms){ { CKM_ECDSA, CKM_ECDSA_SHA384 }, 2, 48 };
 	default:
-		return (struct mechanisms){ CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS, 0 };
+		return (struct mechanisms){ { CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS, CKM_RSA_X_509 }, 3,
+			0 };
 	}
+}
+
+/* Only a clear no counts: modules say all sorts of things about mechanisms that work. */
+struct err *signing_check(struct module *m, CK_SLOT_ID slot, enum card_algorithm algorithm)
+{
+	struct mechanisms mechanisms = mechanisms_of(algorithm);
+
+	for (size_t i = 0; i < mechanisms.n; i++) {
+		CK_MECHANISM_INFO info = { 0 };
+		CK_RV rv = MODULE_CALL(m, C_GetMechanismInfo, slot, mechanisms.v[i], &info);
+		if (rv != CKR_MECHANISM_INVALID && (rv != CKR_OK || (info.flags & CKF_SIGN)))
+			return NULL;
+	}
+	return err_new(&ERR_CARD_NO_KEY,
+		"the token does not make signatures of the needed kind (%s)",
+		mechanisms.component ? "ECDSA" : "RSA PKCS#1 v1.5");
 }
 
 struct buf *signing_input(enum card_algorithm algorithm, struct bytes message)
@@ -83,18 +106,45 @@ struct err *signing_ecdsa_der(enum card_algorithm algorithm, struct bytes raw, s
 	return e;
 }
 
-/* Every C_SignInit that fails has cost nothing. *ret_whole: the message goes in, not its hash. */
-static struct err *begin(const struct token *t, CK_OBJECT_HANDLE key,
-	const struct mechanisms *mechanisms, bool *ret_whole)
+/* Words for: not with this mechanism. */
+static bool is_other_wanted(CK_RV rv)
 {
-	CK_MECHANISM over_hash = { mechanisms->over_hash, NULL, 0 };
-	CK_MECHANISM over_message = { mechanisms->over_message, NULL, 0 };
-	CK_RV rv = MODULE_CALL(t->module, C_SignInit, t->session, &over_hash, key);
+	return rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
+	       rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_KEY_FUNCTION_NOT_PERMITTED ||
+	       rv == CKR_KEY_TYPE_INCONSISTENT;
+}
 
-	*ret_whole = rv == CKR_MECHANISM_INVALID;
-	if (*ret_whole)
-		rv = MODULE_CALL(t->module, C_SignInit, t->session, &over_message, key);
-	return rv_error(rv, "C_SignInit");
+/* Every C_SignInit that fails has cost nothing. *ret_which: what goes in. */
+static struct err *begin(const struct token *t, CK_OBJECT_HANDLE key,
+	const struct mechanisms *mechanisms, size_t *ret_which)
+{
+	CK_RV first = CKR_OK;
+
+	for (size_t i = 0; i < mechanisms->n; i++) {
+		CK_MECHANISM mechanism = { mechanisms->v[i], NULL, 0 };
+		CK_RV rv = MODULE_CALL(t->module, C_SignInit, t->session, &mechanism, key);
+		*ret_which = i;
+		if (rv == CKR_OK)
+			return NULL;
+		first = i == 0 ? rv : first;
+		if (!is_other_wanted(rv))
+			return rv_error(rv, "C_SignInit");
+	}
+	return rv_error(first, "C_SignInit");
+}
+
+/* RFC 8017 section 9.2: 00 01, FF …, 00, DigestInfo. size: of the modulus, in bytes. */
+struct buf *signing_block(struct bytes input, size_t size)
+{
+	struct buf *b = buf_new();
+	size_t filling = size - input.len - 3;
+
+	buf_add_u8(b, 0);
+	buf_add_u8(b, 1);
+	memset(buf_grow(b, filling), 0xFF, filling);
+	buf_add_u8(b, 0);
+	buf_add(b, input.data, input.len);
+	return b;
 }
 
 static struct err *authenticate(const struct token *t, const struct signing_pin *pin)
@@ -124,18 +174,24 @@ static struct err *sign(const struct token *t, struct bytes input, struct buf **
 }
 
 struct err *signing_sign(const struct token *t, CK_OBJECT_HANDLE key, enum card_algorithm algorithm,
-	struct bytes message, bool always_authenticate, const struct signing_pin *pin,
-	struct buf **ret_signature)
+	size_t key_size, struct bytes message, bool always_authenticate,
+	const struct signing_pin *pin, struct buf **ret_signature)
 {
 	struct mechanisms mechanisms = mechanisms_of(algorithm);
 	AUTO(buf) struct buf *input = signing_input(algorithm, message);
+	AUTO(buf) struct buf *block = NULL;
 	AUTO(buf) struct buf *raw = NULL;
-	bool whole = false;
+	struct bytes forms[] = { buf_bytes(input), message, BYTES(NULL, 0) };
+	size_t which = OVER_HASH;
 
-	TRY(begin(t, key, &mechanisms, &whole));
+	if (mechanisms.n > OVER_BLOCK) {
+		block = signing_block(buf_bytes(input), key_size);
+		forms[OVER_BLOCK] = buf_bytes(block);
+	}
+	TRY(begin(t, key, &mechanisms, &which));
 	if (always_authenticate)
 		TRY(authenticate(t, pin));
-	TRY(sign(t, whole ? message : buf_bytes(input), &raw));
+	TRY(sign(t, forms[which], &raw));
 	if (mechanisms.component)
 		return signing_ecdsa_der(algorithm, buf_bytes(raw), ret_signature);
 	*ret_signature = take(raw);

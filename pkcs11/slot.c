@@ -50,7 +50,13 @@ static bool ask_slot(struct module *m, CK_SLOT_ID id, struct slot *ret_slot)
 		rv = MODULE_CALL(m, C_GetTokenInfo, id, &ret_slot->token);
 	if (rv != CKR_OK)
 		log_info("slot %lu is skipped: %s", id, rv_name(rv));
-	return rv == CKR_OK && (ret_slot->token.flags & CKF_TOKEN_INITIALIZED);
+	return rv == CKR_OK;
+}
+
+/* A token with a PIN was initialised, whether it says so (NSS does not) or not. */
+static bool is_blank(const struct slot *slot)
+{
+	return !(slot->token.flags & (CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED));
 }
 
 /* The description has 64 bytes: a longer name is cut. */
@@ -81,11 +87,15 @@ struct err *slot_find(struct module *m, const char *reader, bool alone, const st
 	size_t n = 0;
 
 	ret_list->n = 0;
+	ret_list->blank = false;
 	TRY(list_ids(m, ids, &n));
 	for (size_t i = 0; i < n; i++) {
 		struct slot *slot = &ret_list->at[ret_list->n];
-		if (ask_slot(m, ids[i], slot) &&
-			uri_matches(uri, slot->id, &slot->slot, &slot->token))
+		if (!ask_slot(m, ids[i], slot))
+			continue;
+		if (is_blank(slot))
+			ret_list->blank = true;
+		else if (uri_matches(uri, slot->id, &slot->slot, &slot->token))
 			ret_list->n++;
 	}
 	if (reader)

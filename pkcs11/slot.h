@@ -17,6 +17,7 @@ struct slot {
 struct slot_list {
 	size_t n;
 	struct slot at[SLOTS_MAX];
+	bool blank; /* there is a token that was never initialised */
 };
 
 /*

@@ -11,6 +11,19 @@ struct uri {
 	P11KitUri *parsed;
 };
 
+/* Of CKA_ID or CKA_LABEL; NULL: the URI does not say. */
+static const CK_ATTRIBUTE *attribute(const struct uri *u, CK_ATTRIBUTE_TYPE type)
+{
+	return u ? p11_kit_uri_get_attribute(u->parsed, type) : NULL;
+}
+
+static bool is_other_class(P11KitUri *parsed)
+{
+	const CK_ATTRIBUTE *class = p11_kit_uri_get_attribute(parsed, CKA_CLASS);
+
+	return class && *(const CK_OBJECT_CLASS *)class->pValue != CKO_CERTIFICATE;
+}
+
 static const char *what_is_wrong(P11KitUri *parsed, int result)
 {
 	if (result != P11_KIT_URI_OK)
@@ -21,6 +34,8 @@ static const char *what_is_wrong(P11KitUri *parsed, int result)
 		return "a PIN has no place in it";
 	if (p11_kit_uri_get_module_path(parsed) || p11_kit_uri_get_module_name(parsed))
 		return "the module is chosen in card.conf";
+	if (is_other_class(parsed))
+		return "only certificates are chosen, by id or object: type=cert";
 	return NULL;
 }
 
@@ -60,4 +75,19 @@ bool uri_matches(const struct uri *u, CK_SLOT_ID id, CK_SLOT_INFO *slot, CK_TOKE
 	return (wanted == (CK_SLOT_ID)-1 || wanted == id) &&
 	       p11_kit_uri_match_slot_info(u->parsed, slot) == 1 &&
 	       p11_kit_uri_match_token_info(u->parsed, token) == 1;
+}
+
+static bool is_meant(const CK_ATTRIBUTE *wanted, struct bytes value)
+{
+	return !wanted || bytes_eq(BYTES(wanted->pValue, wanted->ulValueLen), value);
+}
+
+bool uri_matches_cert(const struct uri *u, struct bytes id, struct bytes label)
+{
+	return is_meant(attribute(u, CKA_ID), id) && is_meant(attribute(u, CKA_LABEL), label);
+}
+
+bool uri_chooses_certs(const struct uri *u)
+{
+	return attribute(u, CKA_ID) || attribute(u, CKA_LABEL);
 }

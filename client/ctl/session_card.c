@@ -81,6 +81,8 @@ struct err *session_check_pin_state(const struct session *s)
 		return err_new(&ERR_PIN_LOCKED, "the PIN of this card is locked");
 	case CARD__PIN_STATE__PIN_UNSET:
 		return err_new(&ERR_PIN_EXPIRED, "the PIN of this card was never set");
+	case CARD__PIN_STATE__PIN_CHANGE:
+		return err_new(&ERR_PIN_EXPIRED, "this card asks for a new PIN");
 	case CARD__PIN_STATE__PIN_FINAL:
 		if (!s->o.last_try)
 			return err_new(&ERR_PIN_FINAL, "one try is left for the PIN of this card");

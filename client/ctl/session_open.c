@@ -62,9 +62,17 @@ static bool is_offers_certificate(const struct session *s, const Card__Certifica
 
 static struct err *check_card(const struct session *s)
 {
-	for (size_t i = 0; i < s->facts->n_certificates; i++)
-		if (is_offers_certificate(s, s->facts->certificates[i]))
+	for (size_t i = 0; i < s->facts->n_certificates; i++) {
+		const Card__Certificate *c = s->facts->certificates[i];
+
+		if (!is_offers_certificate(s, c))
+			continue;
+		if (c->has_key)
 			return NULL;
+		return err_new(&ERR_CARD_NO_KEY,
+			"there is no key for the card's certificate %s that could sign",
+			c->slot[0] != '\0' ? c->slot : c->label);
+	}
 	return err_new(&ERR_SIGNATURE_BAD, "the offer is for another card");
 }
 
@@ -108,8 +116,12 @@ struct err *session_open(struct session *s)
 
 	TRY(parse_purposes(s->o.purposes, &purposes));
 	ask.operation = s->operation;
-	for (size_t i = 0; i < s->facts->n_certificates && i < ARRAY_LEN(certs); i++)
-		certs[ask.n_certificates++] = s->facts->certificates[i]->der;
+	/* The first one that may sign is chosen: those that can come first. */
+	for (size_t can = 2; can-- > 0;)
+		for (size_t i = 0; i < s->facts->n_certificates; i++)
+			if (s->facts->certificates[i]->has_key == (can == 1) &&
+				ask.n_certificates < ARRAY_LEN(certs))
+				certs[ask.n_certificates++] = s->facts->certificates[i]->der;
 	ask.certificates = certs;
 	ask.n_purposes = purposes.n;
 	ask.purposes = purposes.list;

@@ -120,7 +120,8 @@ static json_t *from_list(const Card__ReaderList *list)
 
 static json_t *from_facts(const Card__Facts *f)
 {
-	static const char *const pins[] = { "ok", "low", "final", "locked", "unset", "none" };
+	static const char *const pins[] = { "ok", "low", "final", "locked", "unset", "none",
+		"change" };
 	json_t *certs = json_array();
 
 	for (size_t i = 0; i < f->n_certificates; i++) {

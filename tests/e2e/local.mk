@@ -14,9 +14,9 @@ tests_e2e_cardclient_SOURCES = tests/e2e/cardclient.c
 tests_e2e_cardclient_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
 tests_e2e_cardclient_LDADD = $(EVIDENCE_UNIT_LIBS) $(JANSSON_LIBS)
 if HAVE_CMOCKA
-TESTS += tests/e2e/test_card.py tests/e2e/test_card_module.py
+TESTS += tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_card_tokens.py
 endif
-EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py
+EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_card_tokens.py
 
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py

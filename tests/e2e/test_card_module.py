@@ -1,8 +1,7 @@
 #!/usr/bin/python3
-"""derivd-card with PKCS#11 modules that hang, crash and lie, and with SoftHSM2: tokens without PC/SC."""
+"""derivd-card with PKCS#11 modules that hang, crash and lie: tokens without PC/SC. Honest ones: test_card_tokens.py."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,6 @@ build = build_dir()
 top = tap.use(tempfile.TemporaryDirectory(prefix="module-"))
 PIN, WRONG = "73519264", "46291537"
 LYING = os.path.join(build, "tests/mock/lying.so")
-SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 SEGV, KILL = 256 if sanitized() else 11, 9
 sessions = 0
 
@@ -81,7 +79,8 @@ def _():
 
 @tap.test("honest in other words: interface 3.0, odd lengths, hashing mechanisms, a PIN for each use")
 def _():
-    for how in ("interface", "interface-none", "pin-lengths", "mechanism-hash", "always", "chatter", "close-descriptors"):
+    for how in ("interface", "interface-none", "pin-lengths", "mechanism-hash", "mechanism-key", "always",
+                "write-protected", "chatter", "close-descriptors"):
         with liar(how) as card:
             expect_open(card.open(), how)
             expect_signed(card.sign("", PIN), how)
@@ -242,6 +241,29 @@ def _():
         tap.check(time.monotonic() - began > 2.5, "killed before the person had the time")
 
 
+@tap.test("what cannot work is said before a PIN is sent")
+def _():
+    with liar("mechanism-unlisted") as card:
+        facts = expect_open(card.open())
+        tap.equal([c["has_key"] for c in facts["certs"]], [False], "keys")
+        expect_error(card.sign("", PIN), "no-signing-key")
+    with liar("hidden") as card:
+        answer = card.open()
+        expect_error(answer, "unknown-card")
+        tap.contains(answer["text"], "without its PIN", "text")
+    for lie, state in (("pin-unset", "unset"), ("pin-change", "change")):
+        with liar(lie) as card:
+            tap.equal(expect_open(card.open())["pin"], state, "PIN")
+            expect_error(card.sign("", PIN), "pin-expired", lie)
+    with liar("arguments") as card:
+        answer = card.open()
+        expect_error(answer, "module")
+        tap.contains(answer["text"], "module-arguments", "text")
+    with liar("arguments", 'module-arguments = "who=\'me\'"\n') as card:
+        expect_open(card.open())
+        expect_signed(card.sign("", PIN))
+
+
 @tap.test("a token that asks for no PIN")
 def _():
     with liar("no-login") as card:
@@ -263,80 +285,12 @@ def _():
         expect_signed(card.sign("", PIN))
 
 
-# ---- SoftHSM2 ----
-
-def softhsm(name, *tokens):
-    """The environment of a SoftHSM2 store with tokens: (label, key file, certificate file, options of both)."""
-    home = os.path.join(top, name)
-    os.makedirs(os.path.join(home, "tokens"))
-    conf = os.path.join(home, "softhsm2.conf")
-    with open(conf, "w") as f:
-        f.write(f"directories.tokendir = {home}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-    env = {**os.environ, "SOFTHSM2_CONF": conf}
-    for label, *pairs in tokens:
-        run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "12345678", env=env)
-        for key_id, key, cert, cert_id in pairs:
-            tool = ["pkcs11-tool", "--module", SOFTHSM, "--token-label", label, "--login", "--pin", PIN]
-            run(*tool, "--write-object", key, "--type", "privkey", "--id", key_id, "--usage-sign", env=env)
-            public = key + ".pub"
-            run("openssl", "pkey", "-in", key, "-pubout", "-outform", "DER", "-out", public)
-            run(*tool, "--write-object", public, "--type", "pubkey", "--id", key_id, env=env)
-            run(*tool, "--write-object", cert, "--type", "cert", "--id", cert_id, "--label", label, env=env)
-    return env
-
-
-def softhsm_there():
-    if not os.path.exists(SOFTHSM) or not shutil.which("softhsm2-util"):
-        tap.skip("softhsm2 is not installed")
-
-
-@tap.test("SoftHSM2: RSA and EC, P-384, keys found by id and by value")
-def _():
-    softhsm_there()
-    rsa, p256 = key_and_cert("rsa", "rsa:2048"), key_and_cert("p256", *EC)
-    p384 = key_and_cert("p384", "ec", "-pkeyopt", "ec_paramgen_curve:P-384")
-    for name, pair, cert_id, number in (("rsa", rsa, "01", 1), ("p256", p256, "01", 2), ("p384", p384, "01", 3),
-                                        ("rsa-by-value", rsa, "77", 1), ("p256-by-value", p256, "77", 2)):
-        with session(SOFTHSM, env=softhsm(name, (name, ("01", *pair, cert_id)))) as card:
-            facts = expect_open(card.open(), name)
-            tap.equal((facts["label"], facts["type"], facts["pin"]), (name, "generic", "ok"), "facts")
-            tap.equal([c["has_key"] for c in facts["certs"]], [True], "keys")
-            expect_error(card.sign("", WRONG), "pin-wrong", name)
-            expect_error(card.sign("", "12"), "pin-format", name)
-            answer = card.sign("", PIN)
-            expect_signed(answer, name)
-            tap.equal(answer["algorithm"], number, "algorithm")
-
-
-@tap.test("SoftHSM2: several tokens are told apart by a URI, of the request or of card.conf")
-def _():
-    softhsm_there()
-    rsa, p256 = key_and_cert("rsa", "rsa:2048"), key_and_cert("p256", *EC)
-    env = softhsm("two", ("one", ("01", *rsa, "01")), ("two", ("01", *p256, "01")))
-    with session(SOFTHSM, env=env) as card:
-        answer = card.open()
-        expect_error(answer, "several-cards")
-        tap.contains(answer["text"], '"one", "two"' if '"one", "two"' in answer["text"] else '"two", "one"', "text")
-        expect_error(card.open(uri="pkcs11:token=three"), "unknown-card")
-        for uri in (f"pkcs11:token=two;pin-value={PIN}", f"pkcs11:token=two?pin-value={PIN}",
-                    f"pkcs11:token=%zz?pin-value={PIN}", "http://example.org"):
-            answer = card.open(uri=uri)
-            expect_error(answer, "format", uri)
-            tap.lacks(answer["text"], PIN, "text")
-        tap.equal(expect_open(card.open(uri="pkcs11:token=two"))["label"], "two", "label")
-        expect_signed(card.sign("", PIN))
-        tap.equal(card.end(), 0, "exit status")
-        tap.lacks(card.messages(), PIN, "log")
-    with session(SOFTHSM, 'uri = "pkcs11:token=one"\n', env=env) as card:
-        tap.equal(expect_open(card.open())["label"], "one", "label")
-
-
 # ---- card.conf ----
 
 @tap.test("derivd-card check says what is wrong with card.conf, and where")
 def _():
     cases = {"": "", "modul = x\n": "card.conf:1", 'module = "opensc.so"\n': "absolute path",
-             "call-timeout = 0s\n": "call-timeout", "call-timeout = soon\n": "call-timeout",
+             "call-timeout = 0s\n": "call-timeout", "call-timeout = soon\n": "call-timeout", 'module-arguments = "a\x01b"\n': "module-arguments",
              "card-types = {credit}\n": "credit", "card-types = {}\n": "card-types",
              'card-drivers = {"a;b"}\n': "card-drivers", f'uri = "pkcs11:?pin-value={PIN}"\n': "uri",
              'module = "/nonexistent.so"\n': "/nonexistent.so", 'opensc-conf = "x"\n': "opensc-conf"}

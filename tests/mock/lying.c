@@ -123,10 +123,17 @@ __attribute__((destructor)) static void leave(void)
 		hang();
 }
 
+/* As NSS: it is to be told something. */
+static bool is_told(const CK_C_INITIALIZE_ARGS *args)
+{
+	return args && args->pReserved && strcmp(args->pReserved, "who='me'") == 0;
+}
+
 CK_RV C_Initialize(void *args)
 {
-	(void)args;
 	ENTER();
+	if (lies("arguments", NULL) && !is_told(args))
+		return CKR_ARGUMENTS_BAD;
 	meddle();
 	return load() ? CKR_OK : CKR_GENERAL_ERROR;
 }
@@ -199,6 +206,12 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	info->flags = CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
 	if (!no_login())
 		info->flags |= CKF_LOGIN_REQUIRED;
+	if (lies("pin-unset", NULL))
+		info->flags &= ~(CK_FLAGS)CKF_USER_PIN_INITIALIZED;
+	if (lies("pin-change", NULL))
+		info->flags |= CKF_USER_PIN_TO_BE_CHANGED;
+	if (lies("write-protected", NULL))
+		info->flags |= CKF_WRITE_PROTECTED;
 	if (has_pad())
 		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
 	if (state.tries == 1)
@@ -208,6 +221,16 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO *info)
 	info->ulMinPinLen = lies("pin-lengths", NULL) ? (CK_ULONG)-1 : 4;
 	info->ulMaxPinLen = lies("pin-lengths", NULL) ? (CK_ULONG)-1 : 16;
 	return CKR_OK;
+}
+
+CK_RV C_GetMechanismInfo(CK_SLOT_ID id, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+	(void)id;
+	(void)type;
+	ENTER();
+	memset(info, 0, sizeof(*info));
+	info->flags = CKF_SIGN;
+	return lies("mechanism-unlisted", NULL) ? CKR_MECHANISM_INVALID : CKR_OK;
 }
 
 CK_RV C_OpenSession(
@@ -280,7 +303,8 @@ static CK_OBJECT_CLASS class_of(CK_OBJECT_HANDLE object)
 
 static bool fits(CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *attributes, CK_ULONG n)
 {
-	bool fits = object != PRIVATE_KEY || state.logged_in || no_login();
+	bool hidden = object == PRIVATE_KEY || (object == CERTIFICATE && lies("hidden", NULL));
+	bool fits = !hidden || state.logged_in || no_login();
 
 	for (CK_ULONG i = 0; i < n; i++) {
 		const CK_ATTRIBUTE *a = &attributes[i];
@@ -422,6 +446,8 @@ CK_RV C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_H
 		return CKR_KEY_HANDLE_INVALID;
 	if (lies("mechanism-hash", NULL) && mechanism->mechanism == CKM_ECDSA)
 		return CKR_MECHANISM_INVALID;
+	if (lies("mechanism-key", NULL) && mechanism->mechanism == CKM_ECDSA)
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
 	return lies("mechanism-none", NULL) ? CKR_MECHANISM_INVALID : CKR_OK;
 }
 
@@ -479,6 +505,7 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetSlotList = C_GetSlotList,
 	.C_GetSlotInfo = C_GetSlotInfo,
 	.C_GetTokenInfo = C_GetTokenInfo,
+	.C_GetMechanismInfo = C_GetMechanismInfo,
 	.C_OpenSession = C_OpenSession,
 	.C_CloseSession = C_CloseSession,
 	.C_Login = C_Login,

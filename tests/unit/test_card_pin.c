@@ -47,7 +47,8 @@ static void states_from_flags(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		assert_int_equal(from_flags(table[i].flags).state, table[i].state);
 	assert_true(from_flags(USUAL | CKF_PROTECTED_AUTHENTICATION_PATH).pad);
-	assert_true(from_flags(USUAL | CKF_USER_PIN_TO_BE_CHANGED).to_be_changed);
+	assert_int_equal(
+		from_flags(USUAL | CKF_USER_PIN_TO_BE_CHANGED).state, CARD__PIN_STATE__PIN_CHANGE);
 }
 
 static void the_worse_opinion_counts(void **state)

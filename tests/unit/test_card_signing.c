@@ -31,6 +31,24 @@ static void rsa_input_is_a_digest_info(void **state)
 	assert_ok(intent_verify(key, CARD_RSA_PKCS1_SHA256, message, BYTES(signature, len)));
 }
 
+/* For a token that does not pad. */
+static void rsa_block_is_padded(void **state)
+{
+	AUTO(pkey) EVP_PKEY *key = enrollment_rsa(2048);
+	AUTO(buf) struct buf *input = signing_input(CARD_RSA_PKCS1_SHA256, message);
+	AUTO(buf) struct buf *block = signing_block(buf_bytes(input), 256);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	uint8_t signature[256];
+	size_t len = sizeof(signature);
+
+	assert_int_equal(buf_len(block), 256);
+	assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING), 1);
+	assert_int_equal(EVP_PKEY_sign(ctx, signature, &len, buf_data(block), buf_len(block)), 1);
+	EVP_PKEY_CTX_free(ctx);
+	assert_ok(intent_verify(key, CARD_RSA_PKCS1_SHA256, message, BYTES(signature, len)));
+}
+
 static void ec_input_is_the_hash(void **state)
 {
 	static const struct {
@@ -98,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rsa_input_is_a_digest_info),
+		cmocka_unit_test(rsa_block_is_padded),
 		cmocka_unit_test(ec_input_is_the_hash),
 		cmocka_unit_test(raw_signatures_become_der),
 		cmocka_unit_test(lengths_that_cannot_be),

@@ -44,7 +44,8 @@ static void uris_that_are_refused(void **state)
 {
 	static const char *const bad[] = { "", "http://example.org", "pkcs11:token=%zz",
 		"pkcs11:?pin-value=1234", "pkcs11:?pin-source=/tmp/pin",
-		"pkcs11:?module-path=/tmp/evil.so", "pkcs11:x-vendor=1" };
+		"pkcs11:?module-path=/tmp/evil.so", "pkcs11:x-vendor=1",
+		"pkcs11:token=Ann%20Example;type=private" };
 	AUTO(uri) struct uri *u = NULL;
 	char *long_one = xcalloc(1, URI_MAX + 100);
 
@@ -54,6 +55,25 @@ static void uris_that_are_refused(void **state)
 	memcpy(long_one, "pkcs11:token=", 13);
 	assert_err(uri_parse(long_one, &u), &ERR_FORMAT);
 	free(long_one);
+}
+
+static bool means(const char *text, const char *id, const char *label)
+{
+	AUTO(uri) struct uri *u = NULL;
+
+	assert_ok(uri_parse(text, &u));
+	return uri_matches_cert(u, BYTES(id, strlen(id)), BYTES(label, strlen(label)));
+}
+
+static void certificates_by_uri(void **state)
+{
+	assert_true(means("pkcs11:token=Ann", "1", "Mail"));
+	assert_true(means("pkcs11:type=cert;id=%31", "1", "Mail"));
+	assert_false(means("pkcs11:id=%31", "2", "Mail"));
+	assert_true(means("pkcs11:object=Mail", "2", "Mail"));
+	assert_false(means("pkcs11:object=Mail;id=%31", "2", "Mail"));
+	assert_false(means("pkcs11:object=Mail", "1", ""));
+	assert_true(uri_matches_cert(NULL, BYTES("", 0), BYTES("", 0)));
 }
 
 static void texts(void **state)
@@ -76,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uris),
 		cmocka_unit_test(uris_that_are_refused),
+		cmocka_unit_test(certificates_by_uri),
 		cmocka_unit_test(texts),
 	};
 
