@@ -68,8 +68,7 @@ struct pin pin_from(const CK_TOKEN_INFO *info, const struct hold_look *look)
 	return p;
 }
 
-struct pin pin_after_refusal(
-	const struct pin *before, const CK_TOKEN_INFO *info, unsigned int cost)
+struct pin pin_after_refusal(const struct pin *before, const CK_TOKEN_INFO *info, unsigned int cost)
 {
 	struct hold_look counted = {
 		.knows_tries = before->knows_tries,

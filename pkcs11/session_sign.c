@@ -124,10 +124,11 @@ static struct err *use_key(struct session *s, const struct order *order, struct 
 		.seconds = s->pin.pad ? s->settings->pad_s : 0,
 	};
 	if (always && !again.pad && again.pin.len == 0)
-		return err_new(&ERR_CARD_NO_KEY, "the key wants a PIN, and the card says it has none");
+		return err_new(
+			&ERR_CARD_NO_KEY, "the key wants a PIN, and the card says it has none");
 	size_t key_size = (size_t)EVP_PKEY_get_size(X509_get0_pubkey(order->x509));
-	struct err *e = signing_sign(&s->token, key, order->algorithm, key_size, intent, always,
-		&again, &signature);
+	struct err *e = signing_sign(
+		&s->token, key, order->algorithm, key_size, intent, always, &again, &signature);
 	if (err_is(e, &ERR_PIN_WRONG))
 		return refused_by_key(s, secret_bytes(pin), e);
 	secret_clear(pin);
