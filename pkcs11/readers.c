@@ -55,21 +55,25 @@ static struct err *connect_service(struct readers *r)
 	return NULL;
 }
 
-/* The names, each ending with a zero byte, another one at the end. */
+/* The names, each ending with a zero byte, another one at the end. all: also those that are left out. */
 struct names {
 	char text[READERS_MAX * (READER_NAME_MAX + 1) + 1];
-	size_t n;
+	size_t n, all;
 	const char *at[READERS_MAX];
 };
 
+/* A device names itself: one whose name cannot be shown must not take the others along. */
 static void split_names(struct names *names, DWORD len)
 {
 	const char *end = names->text + len;
+	size_t n;
 
-	for (const char *p = names->text; p < end && *p && names->n < READERS_MAX;
-		p += strnlen(p, (size_t)(end - p)) + 1)
-		if (strnlen(p, (size_t)(end - p)) < READER_NAME_MAX)
+	for (const char *p = names->text; p < end && *p && names->n < READERS_MAX; p += n + 1) {
+		n = strnlen(p, (size_t)(end - p));
+		names->all++;
+		if (n < READER_NAME_MAX && text_is_printable(BYTES(p, n)))
 			names->at[names->n++] = p;
+	}
 }
 
 static struct err *list_names(struct readers *r, struct names *names)
@@ -153,7 +157,7 @@ static struct err *wait_once(struct readers *r, unsigned int timeout_ms, bool *r
 		states[i].dwCurrentState = same ? r->events[i] : SCARD_STATE_UNAWARE;
 	}
 	states[names.n].szReader = PLUG_AND_PLAY;
-	states[names.n].dwCurrentState = (DWORD)names.n << 16;
+	states[names.n].dwCurrentState = (DWORD)names.all << 16;
 	if (!same)
 		timeout_ms = 0;
 	LONG rv = PCSC_CALL_FOR(timeout_ms / 1000,

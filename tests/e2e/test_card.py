@@ -187,6 +187,19 @@ def _():
         tap.equal(expect_open(card.open())["reader"], last.pcsc_name, "reader")
 
 
+@tap.test("a reader whose name cannot be shown does not take the others along")
+def _():
+    with Rig() as rig, session(rig) as card, session(rig) as watch:
+        good = rig.add_reader(card=bob())
+        open(rig.at("usb/.bad"), "w").close()
+        os.rename(rig.at("usb/.bad"), rig.at("usb/\a\033[2J"))
+        rig.wait(lambda states: len(states) == 2)
+        tap.equal([r["name"] for r in card.ask(do="readers")["readers"]], [good.pcsc_name], "readers")
+        expect_open(card.open())
+        tap.equal(len(watch.ask(do="watch")["readers"]), 1, "readers that are watched")
+        expect_signed(card.sign("9A", PIN))
+
+
 @tap.test("a card that another program holds, shared or exclusively")
 def _():
     with Rig() as rig, session(rig) as card:

@@ -166,6 +166,9 @@ def _():
             facts = expect_open(card.open(), lie)
             for field in ("label", "model", "manufacturer", "serial"):
                 tap.check(facts[field].startswith(start), f"{lie}: {field} is {facts[field]!r}")
+    with liar("label-long") as card:
+        label = expect_open(card.open(), "label-long")["certs"][0]["label"]
+        tap.equal(label, "\\x01x" + 125 * "é", "a label that is cut between characters")
 
 
 @tap.test("signatures that are none never come out")

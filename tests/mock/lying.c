@@ -375,6 +375,16 @@ static CK_RV give(CK_ATTRIBUTE *a, const void *value, size_t n)
 	return CKR_OK;
 }
 
+/* As long as we are asked for; shown safely it is longer, and a cut may fall into one of its characters. */
+static CK_RV give_long_label(CK_ATTRIBUTE *a)
+{
+	char label[256] = "\001x";
+
+	for (size_t i = 2; i < sizeof(label); i += 2)
+		memcpy(&label[i], "\xc3\xa9", 2);
+	return give(a, label, sizeof(label));
+}
+
 /* The certificate, or from the second reading on another one. */
 static CK_RV give_certificate(CK_ATTRIBUTE *a)
 {
@@ -398,7 +408,7 @@ static CK_RV give_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE *a)
 	case CKA_ID:
 		return give(a, &id, sizeof(id));
 	case CKA_LABEL:
-		return give(a, "Liar", 4);
+		return lies("label-long", NULL) ? give_long_label(a) : give(a, "Liar", 4);
 	case CKA_VALUE:
 		return object == CERTIFICATE ? give_certificate(a) : CKR_ATTRIBUTE_SENSITIVE;
 	case CKA_KEY_TYPE:
