@@ -1,7 +1,10 @@
 /* audit.c: the audit chain, recomputed row by row and held against what derivd-ca saw of it; and watching it grow. */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -166,8 +169,28 @@ static void print_row(const struct ctl *c, const Control__AuditRow *row)
 	} else {
 		(void)printf("%s  %-8llu %.12s  %s\n", when, (unsigned long long)row->sequence,
 			row->request, text);
-		(void)fflush(stdout);
 	}
+}
+
+/* Until derivd says something, or nobody reads any more what we say. */
+static struct err *wait_for_row(struct peer *p)
+{
+	struct pollfd fds[] = {
+		{ .fd = peer_get_fd(p), .events = POLLIN },
+		{ .fd = STDOUT_FILENO },
+	};
+	bool ready = false;
+
+	TRY(ctl_written());
+	TRY(peer_wait(p, 0, &ready));
+	while (!ready) {
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+			return err_errno(errno, "poll");
+		if (fds[1].revents)
+			return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
+		ready = fds[0].revents != 0;
+	}
+	return NULL;
 }
 
 struct err *cmd_watch(struct ctl *c, int argc, char **argv)
@@ -192,6 +215,7 @@ struct err *cmd_watch(struct ctl *c, int argc, char **argv)
 		struct peer_message m = { 0 };
 		struct err *e = NULL;
 
+		TRY(wait_for_row(p));
 		TRY(peer_recv(p, -1, &m));
 		if (m.msg->number == MSG_AUDIT_ROW)
 			print_row(c, m.body);

@@ -1,10 +1,12 @@
 /* ctl.c: see ctl.h. */
 #include "client/ctl/ctl.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/proc.h"
@@ -73,22 +75,43 @@ static int exit_status(const struct err *e)
 	return CTL_FAULT;
 }
 
-int ctl_end(const struct ctl *c, struct err *take_e)
+struct err *ctl_written(void)
 {
-	AUTO(err) struct err *e = take_e;
-	const char *remedy;
+	struct pollfd out = { .fd = STDOUT_FILENO };
 
-	if (!e)
-		return CTL_OK;
-	if (c->json) {
-		json_print_error(e);
-		return exit_status(e);
-	}
-	remedy = kind_remedy(err_get_kind(e));
-	(void)fflush(stdout);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return NULL;
+	if (poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)))
+		return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
+	return err_new(&ERR_SYSTEM, "standard output cannot be written; is the disk full?");
+}
+
+/* What happened, and what to do. */
+static void say_error(const struct ctl *c, const struct err *e)
+{
+	const char *remedy = kind_remedy(err_get_kind(e));
+
 	(void)fprintf(stderr, "derivctl: %s\n", err_get_text(e));
 	if (remedy[0] != '\0')
 		(void)fprintf(stderr, "derivctl: %s\n", remedy);
+	if (err_is(e, &CTL_ERR_USAGE) && c->command)
+		(void)fprintf(stderr, "usage: derivctl %s%s%s %s\n", c->command->verb,
+			c->command->sub ? " " : "", c->command->sub ? c->command->sub : "",
+			c->command->usage);
+}
+
+int ctl_end(const struct ctl *c, struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+	AUTO(err) struct err *unheard = NULL;
+
+	if (!e)
+		return CTL_OK;
+	if (c->json)
+		json_print_error(e);
+	unheard = ctl_written();
+	if (!c->json || unheard)
+		say_error(c, e);
 	return exit_status(e);
 }
 

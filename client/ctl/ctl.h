@@ -19,10 +19,13 @@ enum ctl_exit {
 	CTL_PENDING = 7,   /* everything signed and committed, delivery goes on without us */
 };
 
+struct ctl_command;
+
 struct ctl {
 	bool json;
 	bool plain;
-	struct peer *control; /* opened at first use */
+	const struct ctl_command *command; /* NULL before one is recognized */
+	struct peer *control;              /* opened at first use */
 };
 
 /* Milliseconds that derivd has for an answer. */
@@ -41,10 +44,19 @@ MUST_CHECK struct err *ctl_call(struct ctl *c, enum msg_number number, const voi
 MUST_CHECK struct err *ctl_next_page(uint64_t next, uint64_t *cursor);
 /* Connects to derivd-card. */
 MUST_CHECK struct err *ctl_card(struct peer **ret_peer);
+/*
+ * An answer that did not arrive is none. CTL_ERR_CANCELLED: whoever read the output has gone; ERR_SYSTEM: it cannot be
+ * written, as on a full disk.
+ */
+MUST_CHECK struct err *ctl_written(void);
 /* Shows an error to the person (or as JSON) and returns the exit status that belongs to it. NULL is CTL_OK. */
 int ctl_end(const struct ctl *c, struct err *take_e);
 /* CTL_ERR_USAGE. */
 MUST_CHECK struct err *ctl_usage(const char *fmt, ...) PRINTF(1, 2);
+
+/* PROTOCOL.card: of what chooses a reader, and a token. */
+#define CTL_READER_MAX 256
+#define CTL_URI_MAX 1024
 
 /* CTL_ERR_USAGE unless the value of an option (or NULL) is a text that may be shown of at most max bytes. */
 MUST_CHECK struct err *ctl_check_text(const char *name, const char *value, size_t max);

@@ -29,12 +29,15 @@ static struct err *get_bundle(struct ctl *c, const char *name, Common__Bundle **
 		ProtobufCMessage *m = NULL;
 
 		TRY(io_read_file(name, BUNDLE_MAX, &file));
-		TRY(err_wrap(msg_parse_type(&common__bundle__descriptor, buf_bytes(file), &m),
+		TRY(err_as(&ERR_FORMAT,
+			msg_parse_type(&common__bundle__descriptor, buf_bytes(file), &m),
 			"%s is no evidence file", name));
 		*ret_bundle = (Common__Bundle *)(void *)m;
 		return NULL;
 	}
-	TRY(ctl_check_id(name));
+	AUTO(err) struct err *no_id = ctl_check_id(name);
+	if (no_id)
+		return ctl_usage("'%s' is neither a file nor the id of a credential", name);
 	ask.credential = (char *)name;
 	TRY(ctl_call(c, MSG_EVIDENCE_GET, &ask, MSG_EVIDENCE_REPLY, &reply));
 	if (!reply->bundle)

@@ -108,7 +108,7 @@ static struct err *missing_sub(const char *verb)
 static bool wants_help(int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return true;
 	return false;
 }
@@ -136,7 +136,8 @@ static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret
 			return ctl_usage("-C needs a directory");
 		else if (strcmp(argv[i], "-C") == 0)
 			use_tree(argv[++i]);
-		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
+		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+			 strcmp(argv[i], "--version") == 0)
 			break;
 		else
 			return ctl_usage("'%s' is no option that stands before a command", argv[i]);
@@ -177,7 +178,7 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 		return NULL;
 	}
 	cmd = find(argc, argv, &n_words);
-	if (!cmd && (argc == 0 || wants_help(argc, argv))) {
+	if (!cmd && (argc == 0 || wants_help(argc, argv) || strcmp(argv[0], "help") == 0)) {
 		print_usage(stdout);
 		return NULL;
 	}
@@ -191,28 +192,23 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 			cmd->sub ? cmd->sub : "", cmd->usage, cmd->about);
 		return NULL;
 	}
-	/* getopt wants a program name in front. */
+	c->command = cmd;
+	/* The words of the command stand where a program's name does. */
 	return cmd->run(c, argc - n_words + 1, argv + n_words - 1);
-}
-
-/* An answer that did not arrive is none: a full disk, a closed pipe. */
-static struct err *written(struct err *take_e)
-{
-	if (take_e)
-		return take_e;
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return err_new(&ERR_SYSTEM, "standard output cannot be written");
-	return NULL;
 }
 
 int main(int argc, char **argv)
 {
 	struct ctl c = { 0 };
+	struct err *e;
 	int status;
 
 	proc_start_interactive("derivctl");
 	json_start();
-	status = ctl_end(&c, written(run(&c, argc, argv)));
+	e = run(&c, argc, argv);
+	if (!e)
+		e = ctl_written();
+	status = ctl_end(&c, e);
 	peer_free(c.control);
 	return status;
 }

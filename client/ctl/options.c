@@ -78,6 +78,6 @@ struct err *options_parse(int argc, char **argv, const struct option_row *rows, 
 		}
 	}
 	if (n < min_rest)
-		return ctl_usage("something is missing behind the command; --help shows its usage");
+		return ctl_usage("something is missing behind the command");
 	return NULL;
 }

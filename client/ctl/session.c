@@ -175,9 +175,10 @@ static struct err *check_options(const struct session *s)
 
 	TRY(check_fd("pin-fd", o->pin_fd));
 	TRY(check_fd("uri-fd", o->uri_fd));
-	TRY(ctl_check_text("--reader", o->reader, 256));
-	TRY(ctl_check_text("--uri", o->uri, 1024));
+	TRY(ctl_check_text("--reader", o->reader, CTL_READER_MAX));
+	TRY(ctl_check_text("--uri", o->uri, CTL_URI_MAX));
 	TRY(ctl_check_text("--label", o->label, 64));
+	TRY(session_check_purposes(o->purposes));
 	if (o->time_limit_s > TIME_LIMIT_MAX_S)
 		return ctl_usage("--time-limit is at most %d seconds: no session lasts longer",
 			TIME_LIMIT_MAX_S);

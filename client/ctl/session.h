@@ -139,6 +139,8 @@ MUST_CHECK struct err *session_call_card(struct session *s, enum msg_number numb
 
 /* --- session_open.c --- */
 
+/* CTL_ERR_USAGE: what was given for --purposes is no list of them. */
+MUST_CHECK struct err *session_check_purposes(const char *text);
 /* The card is shown to derivd; the offer is checked. */
 MUST_CHECK struct err *session_open(struct session *s);
 /* Who and what, to the person; consent. */

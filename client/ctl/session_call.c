@@ -6,7 +6,10 @@
 
 /* derivd waits a minute for derivd-ca, which may have to fetch revocation lists. */
 #define ANSWER_MS (75 * 1000)
-/* Longer than derivd-card's own hard timers, which end it first. */
+/*
+ * Longer than derivd-card's own hard timers, which end it first. At a PIN pad a PIN may be asked for twice, for as long as
+ * card.conf says, and the session's end is limit enough.
+ */
 #define CARD_MS (120 * 1000)
 #define RETRY_MS 500
 /* Who stops the session does not want to wait. */
@@ -172,13 +175,15 @@ struct err *session_card_ended(struct err *take_e)
 {
 	err_free(take_e);
 	return err_new(&ERR_MODULE_HUNG,
-		"the card or its driver crashed or did not answer, so derivd-card ended");
+		"derivd-card ended before it answered: the card or its driver crashed or hung, "
+		"or somebody ended it");
 }
 
 struct err *session_call_card(struct session *s, enum msg_number number, const void *body,
 	struct peer_message *ret_answer)
 {
-	struct wait w = { .limit_ms = CARD_MS, .peer = s->card };
+	bool pad = s->facts && s->facts->pin_pad;
+	struct wait w = { .limit_ms = pad ? SESSION_MS : CARD_MS, .peer = s->card };
 	struct err *e = peer_ask(s->card, number, body, &w.serial);
 
 	if (err_is(e, &ERR_GONE))

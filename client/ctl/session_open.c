@@ -30,6 +30,13 @@ static struct err *parse_purposes(const char *text, struct purposes *p)
 	return NULL;
 }
 
+struct err *session_check_purposes(const char *text)
+{
+	struct purposes p = { 0 };
+
+	return parse_purposes(text, &p);
+}
+
 /* A prefix, as the lists show it, becomes the whole id. */
 static struct err *find_device(struct session *s)
 {

@@ -123,6 +123,7 @@ static struct err *print_list(struct ctl *c, const struct listing *l, Control__L
 		}
 		if (!c->json)
 			table_print(l->columns, rows, n);
+		TRY(ctl_written());
 		TRY(ctl_next_page(page->next, &ask->after));
 	} while (ask->after != 0);
 	if (total == 0 && !c->json)

@@ -85,6 +85,8 @@ struct err *cmd_card_show(struct ctl *c, int argc, char **argv)
 	};
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
+	TRY(ctl_check_text("--reader", reader, CTL_READER_MAX));
+	TRY(ctl_check_text("--uri", uri, CTL_URI_MAX));
 	ask.reader = (char *)reader;
 	ask.uri = (char *)uri;
 	TRY(ctl_card(&card));

@@ -19,5 +19,5 @@ endif
 EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_card_tokens.py
 
 # derivctl at a terminal
-TESTS += tests/e2e/test_session.py
-EXTRA_DIST += tests/e2e/test_session.py tests/lib/screen.py
+TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
+EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py
