@@ -74,14 +74,25 @@ class Phone:
     def change(self, **changes):
         self.keeper.save({**self.state, **changes})
 
+    # ---- what is left to a device ----
+
+    platform = "interop 1.0"
+
+    def envelope(self, sealing, identity):
+        """The certificate over the sealing key."""
+        key_id = x509.SubjectKeyIdentifier.from_public_key(sealing.public_key())
+        return certificate(sealing, identity, (key_id, False), (key_agreement_only(), True))
+
+    def request(self, key):
+        return certificate_request(key)
+
     # ---- the QR code ----
 
     def invite(self, uri):
         """What is made before the first connection (section 4.1)."""
         invitation = read_uri(uri)
         identity, sealing = make_key("p256"), make_key("p256")
-        envelope = certificate(sealing, identity, (x509.SubjectKeyIdentifier.from_public_key(sealing.public_key()), False),
-                               (key_agreement_only(), True))
+        envelope = self.envelope(sealing, identity)
         seed = Ed25519PrivateKey.from_private_bytes(invitation["seed"])
         public = seed.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         signature = seed.sign(labelled("derivd begin v1", sha256(spki(identity))))
@@ -119,13 +130,13 @@ class Phone:
             key = make_key(wanted["key type"])
             entries.append({"purpose": wanted["purpose"], "hash": self.keeper.store_key(key), "made": "device",
                             "certificate": "", "predecessor": "" if enrolling else offer["predecessor"].hex()})
-            requests.append({"purpose": wanted["purpose"], "PKCS#10": certificate_request(key), "attestation": b""})
+            requests.append({"purpose": wanted["purpose"], "PKCS#10": self.request(key), "attestation": b""})
         identity = self.keeper.key(self.state["identity"])
         data = STATEMENT.write({
             "version": 1, "host": self.state["host"], "deployment": bytes.fromhex(self.state["deployment"]),
             "invitation key": bytes.fromhex(self.state["begin"]["public"]) if enrolling else None, "offer digest": sha256(body),
             "identity key": spki(identity), "sealing": bytes.fromhex(self.state["sealing certificate"]),
-            "platform": "interop 1.0", "requests": requests, "commitment": sha256(r_d) if enrolling else bytes(32)})
+            "platform": self.platform, "requests": requests, "commitment": sha256(r_d) if enrolling else bytes(32)})
         signed = labelled("derivd statement v1", data)
         invitation = b""
         if enrolling:
@@ -355,14 +366,14 @@ class Phone:
             self.wait = min(self.wait * 2, BACK_OFF[1])
 
 
-def main():
+def main(kind=Phone):
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
     parser.add_argument("command", choices=("enroll", "run", "export"))
     parser.add_argument("into", nargs="?")
     parser.add_argument("--die-at")
     args = parser.parse_args()
-    phone = Phone(args.directory, args.die_at)
+    phone = kind(args.directory, args.die_at)
     if args.command == "export":
         phone.keeper.export(args.into)
         return 0

@@ -1,12 +1,8 @@
 #!/usr/bin/python3
 """The phone of another maker (device_client.py) at a kiosk: enrolled with a card, interrupted at each moment, given further
-credentials, revoked; what it got is used. Then what section 2 of PROTOCOL.device promises to older and newer programs."""
+credentials, revoked; what it got is used."""
 
-import json
 import os
-import signal
-import socket
-import ssl
 import subprocess
 import sys
 
@@ -19,80 +15,11 @@ tap = Tap()
 tap.need("protoc", "openssl")
 tap.need_modules(cryptography="python3-cryptography", google__protobuf="python3-protobuf")
 
-import wire  # noqa: E402
-from keeper import Keeper, make_key  # noqa: E402
-from wire import common, device  # noqa: E402
+from app import DIED, App  # noqa: E402
+from keeper import Keeper  # noqa: E402
 
-CLIENT = os.path.join(HERE, "device_client.py")
 PURPOSES = ["authentication", "encryption", "signing"]
 ACTIVE = [(p, "active") for p in PURPOSES]
-DIED = 70
-
-
-class App:
-    """device_client.py as a process; Kiosk.provision takes it for a device."""
-
-    def __init__(self, name):
-        self.dir = kiosk.at(f"apps/{name}")
-        self.log = self.dir + ".log"
-        os.makedirs(self.dir)
-        self.process = None
-        kiosk.devices.append(self)
-
-    def _start(self, *words, uri=""):
-        with open(self.log, "a", encoding="utf-8") as out:
-            self.process = subprocess.Popen([sys.executable, CLIENT, self.dir, *words], stdin=subprocess.PIPE, stdout=out,
-                                            stderr=out, text=True)
-        self.process.stdin.write(uri + "\n")
-        self.process.stdin.close()
-        return self
-
-    def enroll(self, uri, *words):
-        return self._start("enroll", *words, uri=uri)
-
-    def go_on(self, *words):
-        """With the same enrollment, after it was ended."""
-        return self._start("enroll", *words)
-
-    def start(self, *words):
-        return self._start("run", *words)
-
-    def events(self, name=None):
-        with open(self.log, encoding="utf-8") as f:
-            lines = f.read().splitlines()
-        for line in lines:
-            tap.check(line.startswith("{"), f"the app broke off:\n{os.linesep.join(lines)}")
-        return [e for e in map(json.loads, lines) if name in (None, e["event"])]
-
-    def has_said(self, event, more=0, **fields):
-        """Waits for such an event beyond the first "more" ones; returns it."""
-        def look():
-            good = [e for e in self.events(event) if all(e[k] == v for k, v in fields.items())]
-            return good[more:] and good[-1]
-        return wait_for(f"{event} of the app", look)
-
-    def digits(self):
-        return self.has_said("digits")["digits"]
-
-    def wait(self):
-        return self.process.wait(60)
-
-    def stop(self, how=signal.SIGKILL):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait()
-
-    @property
-    def state(self):
-        return Keeper(self.dir).state
-
-    @property
-    def id(self):
-        return self.state["identity"]
-
-    def export(self):
-        Keeper(self.dir).export(self.dir + "-pem")
-        return self.dir + "-pem"
 
 
 kiosk = tap.use(Kiosk(start=False))
@@ -112,7 +39,7 @@ def all_active(app):
 
 @tap.test("the app enrolls: three credentials, kept with their chain")
 def _():
-    app = App("first")
+    app = App(kiosk, "first")
     settled = kiosk.provision(app, "--label", "another maker's phone")[-1]
     tap.equal(app.wait(), 0, "exit status")
     tap.equal(sorted((c["purpose"], c["state"]) for c in settled["credentials"]), ACTIVE)
@@ -173,7 +100,7 @@ MOMENTS = ["keys-made", "statement-stored", "statement-sent", "reveal-stored", "
 @tap.test("the app loses power at each moment and goes on from there: three credentials, never more")
 def _():
     for moment in MOMENTS:
-        app = App(f"dies-{moment}")
+        app = App(kiosk, f"dies-{moment}")
         with kiosk.session("--yes") as s:
             app.enroll(s.uri(), "--die-at", moment)
             early = moment in MOMENTS[:5]
@@ -194,7 +121,7 @@ def _():
 @tap.test("services that are killed while the app enrolls: it goes on, on the same connection or a new one")
 def _():
     for program in ("derivd", "derivd-gateway"):
-        app = App(f"without-{program}")
+        app = App(kiosk, f"without-{program}")
         with kiosk.session("--yes") as s:
             app.enroll(s.uri())
             s.type(app.digits())
@@ -231,7 +158,7 @@ def _():
 
 @tap.test("a QR code is good for one app: a second one is told so, and one that comes later too")
 def _():
-    one, two, late = App("one"), App("two"), App("late")
+    one, two, late = App(kiosk, "one"), App(kiosk, "two"), App(kiosk, "late")
     with kiosk.session("--yes") as s:
         uri = s.uri()
         one.enroll(uri)
@@ -249,7 +176,7 @@ def _():
 
 @tap.test("a lost phone that comes back forgets everything, and says that it did, if need be once more")
 def _():
-    app = App("lost")
+    app = App(kiosk, "lost")
     kiosk.provision(app)
     kiosk.ctl("device", "revoke", app.id, uid=OFFICER)
     app.start("--die-at", "item-6-stored")
@@ -263,165 +190,6 @@ def _():
     tap.equal(left, sorted([f"{state['identity']}.pem", f"{state['identity']}.tls", f"{state['sealing']}.pem"]), "keys left")
     wait_for("the acknowledgement", lambda: not [q for q in kiosk.ctl_json("queue", "list")
                                                  if q["what"] == "deliver" and q.get("device") == app.id])
-
-
-# ---- older and newer programs ----
-
-def an_identity(name):
-    keeper = Keeper(kiosk.at(f"raw/{name}"))
-    return keeper.at(f"keys/{keeper.store_identity(make_key('p256'))}.tls")
-
-
-class Raw(wire.Connection):
-    """A connection to do on it what this app would not."""
-
-    def __init__(self, identity):
-        pem = run("openssl", "x509", "-in", kiosk.at("etc/gateway/gateway.pem")).stdout
-        super().__init__("127.0.0.1", kiosk.port, [wire.spki_hash(ssl.PEM_cert_to_DER_cert(pem))], identity)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def ask(self, name, serial, body=b""):
-        self.send(name, serial, body)
-        return self.receive(30)
-
-    def hello(self, versions=(1,), extra=b"", serial=1):
-        message = device.Hello(versions=versions, program="raw", platform="raw")
-        return self.ask("HELLO", serial, message.SerializeToString() + extra)
-
-    def welcome(self):
-        name, _, message = self.hello()
-        tap.equal(name, "WELCOME", "answer to Hello")
-        return message
-
-    def is_well(self):
-        """A request is answered on it."""
-        tap.equal(self.ask("PING", 77)[:2], ("PONG", 77), "answer to Ping")
-
-    def is_over(self, said=None):
-        """The server hangs up, after it has said why."""
-        last = said
-        try:
-            while True:
-                got = self.receive(30)
-                tap.check(got is not None, f"the server does not hang up, having said {last}")
-                last = got
-        except wire.Closed:
-            pass
-        name, serial, message = last
-        tap.equal((name, serial, message.kind), ("ERROR", 0, "protocol"), "the server's last word")
-        tap.check(message.text, "the last word has no text")
-
-
-UNKNOWN_FIELDS = bytes.fromhex("f83f01" "fa3f0568656c6c6f" "fd3f01020304" "f93f0102030405060708")
-
-
-@tap.test("versions: a newer app that also speaks this one is welcome; one that does not is told so, and hung up on")
-def _():
-    for versions in ([7, 6], []):
-        with Raw(an_identity("versions")) as raw:
-            name, serial, message = raw.hello(versions)
-            tap.equal((name, serial, message.kind, message.fate), ("ERROR", 1, "protocol", common.REFUSE),
-                      f"answer to {versions}")
-            with tap.raises(wire.Closed, "hung up"):
-                raw.receive(30)
-    for versions in ([2, 1], [1, 2], [9, 8, 7, 1], [4294967295, 1], [1, 1]):
-        with Raw(an_identity("versions")) as raw:
-            name, serial, message = raw.hello(versions)
-            tap.equal((name, serial, message.version), ("WELCOME", 1, 1), f"answer to {versions}")
-
-
-@tap.test("fields that a newer app sends are ignored, in each message")
-def _():
-    with Raw(an_identity("fields")) as raw:
-        tap.equal(raw.hello(extra=UNKNOWN_FIELDS)[0], "WELCOME", "answer to Hello")
-        name, serial, message = raw.ask("PING", 2, UNKNOWN_FIELDS[:3])
-        tap.equal((name, serial), ("PONG", 2), "answer to Ping")
-        name, serial, message = raw.ask("PULL", 3, device.Pull(most=1).SerializeToString() + UNKNOWN_FIELDS[3:11])
-        tap.equal((name, serial, message.kind), ("ERROR", 3, "unknown-device"), "answer to Pull")
-        body = device.Begin(invitation_public=bytes(32), signature=bytes(64)).SerializeToString()
-        name, serial, message = raw.ask("BEGIN", 4, body + UNKNOWN_FIELDS)
-        tap.equal((name, serial, message.kind), ("ERROR", 4, "invitation-unknown"), "answer to Begin")
-        raw.is_well()
-
-
-@tap.test("messages that the server does not know are answered with an error; the connection goes on")
-def _():
-    with Raw(an_identity("messages")) as raw:
-        raw.welcome()
-        for number, body in ((0x0612, b""), (0x06ff, b"\x0a\x01a"), (0x7fff, b"\xff" * 65536), (0x0000, b"")):
-            raw.send_bytes(wire.frame(number, 5, body))
-            name, serial, message = raw.receive(30)
-            tap.equal((name, serial, message.kind), ("ERROR", 5, "protocol"), f"answer to {number:#06x}")
-        raw.send_bytes(wire.frame(0x06ff, 0, b""))  # no request: nothing to answer
-        raw.is_well()
-
-
-@tap.test("frames may begin and end anywhere")
-def _():
-    with Raw(an_identity("frames")) as raw:
-        hello = device.Hello(versions=[1], program="raw", platform="raw").SerializeToString()
-        for byte in wire.frame(0x0601, 1, hello):
-            raw.send_bytes(bytes([byte]))
-        tap.equal(raw.receive(30)[0], "WELCOME", "answer to Hello in single bytes")
-        raw.send_bytes(b"".join(wire.frame(0x060e, n, b"") for n in range(2, 12)))
-        tap.equal([raw.receive(30)[:2] for _ in range(10)], [("PONG", n) for n in range(2, 12)], "ten Pings at once")
-
-
-@tap.test("what is out of order ends the connection, after an error that says why")
-def _():
-    hello = device.Hello(versions=[1], program="raw", platform="raw").SerializeToString()
-    before = {"a message before Hello": wire.frame(0x060e, 1, b""),
-              "a length below 8": bytes.fromhex("00000007 0601 0000 00000001"),
-              "a body that is too long": bytes.fromhex("00010009 0601 0000 00000001"),
-              "a body over Hello's maximum": wire.frame(0x0601, 1, bytes(513)),
-              "flags": bytes.fromhex("00000008 0601 0001 00000001"), "program twice": wire.frame(0x0601, 1, hello * 2),
-              "a text with an escape": wire.frame(0x0601, 1, bytes.fromhex("12011b")),
-              "65 unknown fields": wire.frame(0x0601, 1, hello + bytes.fromhex("f83f01") * 65),
-              "a body that is cut off": wire.frame(0x0601, 1, hello[:-1]),
-              "a message that only servers send": wire.frame(0x0602, 1, b"")}
-    after = {"a second Hello": wire.frame(0x0601, 2, hello), "an answer that nobody asked for": wire.frame(0x060b, 0, b""),
-             "another protocol": b"GET / HTTP/1.1\r\n\r\n",
-             "Reveal from a device": wire.frame(0x0606, 2, bytes.fromhex("0a20") + bytes(32))}
-    for what, data in {**before, **after}.items():
-        tap.note(what)
-        with Raw(an_identity("order")) as raw:
-            if what in after:
-                raw.welcome()
-            raw.send_bytes(data)
-            raw.is_over()
-
-
-@tap.test("TLS: without a certificate, without the protocol's name, or older than 1.3 there is no connection")
-def _():
-    def attempt(**how):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.maximum_version = how.get("version", ssl.TLSVersion.TLSv1_3)
-        if "alpn" in how:
-            context.set_alpn_protocols(how["alpn"])
-        if "identity" in how:
-            context.load_cert_chain(how["identity"])
-        with socket.create_connection(("127.0.0.1", kiosk.port), timeout=30) as plain:
-            with context.wrap_socket(plain) as tls:
-                tls.sendall(wire.frame(0x0601, 1, device.Hello(versions=[1]).SerializeToString()))
-                return tls.recv(100)
-    good = {"identity": an_identity("tls"), "alpn": ["derivd/1"]}
-    tap.check(attempt(**good), "the good one was not answered")
-    p384 = Keeper(kiosk.at("raw/p384"))
-    p384 = p384.at(f"keys/{p384.store_identity(make_key('p384'))}.tls")
-    for what, change in (("no certificate", {"identity": None}), ("no ALPN", {"alpn": None}),
-                         ("another ALPN", {"alpn": ["h2"]}), ("TLS 1.2", {"version": ssl.TLSVersion.TLSv1_2}), ("P-384", {"identity": p384})):
-        how = {k: v for k, v in {**good, **change}.items() if v is not None}
-        try:
-            answer = attempt(**how)
-        except OSError:
-            continue
-        tap.equal(answer, b"", f"answer with {what}")
 
 
 tap.run()

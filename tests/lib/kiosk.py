@@ -255,7 +255,7 @@ class Kiosk:
     """real: the machine's own pcscd and readers in place of a rig and made-up cards.
     crl: "http" (through derivd-courier) or "files" (read from the disk)."""
 
-    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http"):
+    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1"):
         self.own = directory is None
         self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
         self.bin = self.at("bin")
@@ -263,6 +263,7 @@ class Kiosk:
         self.n_readers = readers
         self.want_start = start
         self.real = real
+        self.host = host  # of the gateway: a loopback address
         self.crl = crl
         self.rig = None
         self.web = None
@@ -353,7 +354,7 @@ class Kiosk:
             "-subj", "/CN=Escrow Officer", "-keyout", f"{escrow}/officer.key", "-out", f"{escrow}/officer.pem")
         run(self.program("derivd-gateway"), "init", "--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}",
             self.at("etc/gateway"), env=self.environment())
-        run(self.program("derivd-ca"), "init", "--organization", "Example Agency", "--host", "127.0.0.1", "--port",
+        run(self.program("derivd-ca"), "init", "--organization", "Example Agency", "--host", self.host, "--port",
             self.port, "--pin", self.at("etc/gateway/gateway.pem"), "--escrow", f"{escrow}/officer.pem", "--owner",
             f"{UIDS['derivd-ca']}:{UIDS['derivd-ca']}", env=self.environment("derivd-ca"))
         self.configure()
@@ -392,7 +393,8 @@ key = "{self.at('etc/gateway/gateway.key')}"
     # ---- services ----
 
     def start(self):
-        args = [self.program("derivd-spawn"), "--bin", self.bin, "--listen", f"127.0.0.1:{self.port}"]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        args = [self.program("derivd-spawn"), "--bin", self.bin, "--listen", f"{host}:{self.port}"]
         for name, uid in UIDS.items():
             args += ["--user", f"{name}={uid}:{uid}"]
         args += ["--mode", "card.sock=0666", self.dir]
