@@ -231,6 +231,20 @@ static int note_crl(X509_STORE_CTX *ctx, X509_CRL *crl)
 	return j->check_crl(ctx, crl);
 }
 
+/* RFC 5280 section 6.1.1 (c). No policy at all is another thing to OpenSSL than any: where a CA demands an explicit one (6.1.4
+ * (i)), it would find none acceptable. */
+static void set_policies(const struct path_params *p, X509_VERIFY_PARAM *param)
+{
+	static const char *const any[] = { "2.5.29.32.0", NULL };
+	const char *const *policies = p->policies ? p->policies : any;
+
+	for (size_t i = 0; policies[i]; i++) {
+		ASN1_OBJECT *policy = OBJ_txt2obj(policies[i], 1);
+		if (!policy || !X509_VERIFY_PARAM_add0_policy(param, policy))
+			err_abort("policy %s: not an object identifier", policies[i]);
+	}
+}
+
 static void set_param(const struct path_params *p, X509_VERIFY_PARAM *param)
 {
 	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
@@ -244,11 +258,7 @@ static void set_param(const struct path_params *p, X509_VERIFY_PARAM *param)
 		flags |= X509_V_FLAG_INHIBIT_MAP;
 	if (p->inhibit_any_policy)
 		flags |= X509_V_FLAG_INHIBIT_ANY;
-	for (size_t i = 0; p->policies && p->policies[i]; i++) {
-		ASN1_OBJECT *policy = OBJ_txt2obj(p->policies[i], 1);
-		if (!policy || !X509_VERIFY_PARAM_add0_policy(param, policy))
-			err_abort("policy %s: not an object identifier", p->policies[i]);
-	}
+	set_policies(p, param);
 	X509_VERIFY_PARAM_set_flags(param, flags);
 	X509_VERIFY_PARAM_set_time(param, (time_t)(p->time_ms / 1000));
 	X509_VERIFY_PARAM_set_auth_level(param, p->allow_weak ? 0 : AUTH_LEVEL);

@@ -92,6 +92,75 @@ static void the_issuers_purpose(void **state)
 	}
 }
 
+/* Assesses the card's certificate as it is after a change, signed again. */
+static struct err *assess_changed(struct world *w, struct world_card *card)
+{
+	AUTO(world_run) struct world_run *r = world_run_new(w);
+
+	assert_true(X509_sign(card->cert, w->ca_key, EVP_sha256()) > 0);
+	AUTO(buf) struct buf *der = cert_der(card->cert);
+	r->certs[0] = pb_lend(buf_bytes(der));
+	return world_assess(r);
+}
+
+static void names_that_the_issuer_must_not_give(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+
+	world_limit_issuer(w, NID_name_constraints, "critical,permitted;email:.example.org");
+	assert_ok(assess_card(w, NULL));
+	world_limit_issuer(w, NID_name_constraints, "critical,permitted;email:.example.com");
+	assert_err(assess_card(w, NULL), &ERR_CERT_PATH);
+	world_limit_issuer(w, NID_name_constraints, "critical,excluded;email:.example.org");
+	assert_err(assess_card(w, NULL), &ERR_CERT_PATH);
+}
+
+/* The issuer's own demand for a policy counts, also where the anchor's configuration asks for none. */
+static void a_policy_that_the_issuer_demands(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(world_card) struct world_card *card = world_new_card(w, NULL);
+	AUTO_MEM char *conf = xasprintf("anchor \"test\" {\ncertificate = \"%s/root.pem\"\n"
+					"intermediates = {\"%s/issuer.pem\"}\n"
+					"crl-files = {\"%s/root.crl\", \"%s/cards.crl\"}\n}\n",
+		w->dir, w->dir, w->dir, w->dir);
+
+	world_write(w, "etc/ca.conf.d/10-test.conf", BYTES(conf, strlen(conf)));
+	X509_EXTENSION_free(X509_delete_ext(
+		card->cert, X509_get_ext_by_NID(card->cert, NID_certificate_policies, -1)));
+	state_free(w->s);
+	w->s = world_open();
+	assert_ok(assess_changed(w, card));
+	world_limit_issuer(w, NID_policy_constraints, "critical,requireExplicitPolicy:0");
+	assert_err(assess_changed(w, card), &ERR_POLICY);
+	assert_ok(assess_card(w, NULL));
+}
+
+static void an_extension_that_nobody_knows(void **state)
+{
+	static const struct {
+		int critical;
+		const struct err_kind *kind;
+	} cases[] = { { 0, NULL }, { 1, &ERR_CERT_PATH } };
+	AUTO(world) struct world *w = world_new(NULL);
+	ASN1_OBJECT *unknown = OBJ_txt2obj("1.3.6.1.4.1.55555.1.1", 1);
+	ASN1_OCTET_STRING *null = ASN1_OCTET_STRING_new();
+
+	ASN1_OCTET_STRING_set(null, (const unsigned char *)"\x05", 2);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(world_card) struct world_card *card = world_new_card(w, NULL);
+		X509_EXTENSION *ext =
+			X509_EXTENSION_create_by_OBJ(NULL, unknown, cases[i].critical, null);
+		assert_int_equal(X509_add_ext(card->cert, ext, -1), 1);
+		X509_EXTENSION_free(ext);
+		struct err *e = assess_changed(w, card);
+		assert_true(cases[i].kind ? err_is(e, cases[i].kind) : !e);
+		err_free(e);
+	}
+	ASN1_OBJECT_free(unknown);
+	ASN1_OCTET_STRING_free(null);
+}
+
 /* Twice there: whoever reads one of them may overlook that it is a card-authentication certificate. */
 static void what_is_there_twice(void **state)
 {
@@ -104,15 +173,10 @@ static void what_is_there_twice(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
 		AUTO(world_card) struct world_card *card = world_new_card(w, NULL);
-		AUTO(world_run) struct world_run *r = world_run_new(w);
 		X509_EXTENSION *ext = enrollment_ext(more[i].nid, more[i].value);
 		assert_int_equal(X509_add_ext(card->cert, ext, -1), 1);
 		X509_EXTENSION_free(ext);
-		assert_true(X509_sign(card->cert, w->ca_key, EVP_sha256()) > 0);
-		AUTO(buf) struct buf *der = cert_der(card->cert);
-		r->card = card;
-		r->certs[0] = pb_lend(buf_bytes(der));
-		assert_err_text(world_assess(r), &ERR_CERT_NOT_ELIGIBLE, "malformed");
+		assert_err_text(assess_changed(w, card), &ERR_CERT_NOT_ELIGIBLE, "malformed");
 	}
 }
 
@@ -463,6 +527,9 @@ int main(void)
 		cmocka_unit_test(what_never_counts),
 		cmocka_unit_test(a_key_that_is_not_sound),
 		cmocka_unit_test(the_issuers_purpose),
+		cmocka_unit_test(names_that_the_issuer_must_not_give),
+		cmocka_unit_test(a_policy_that_the_issuer_demands),
+		cmocka_unit_test(an_extension_that_nobody_knows),
 		cmocka_unit_test(what_is_there_twice),
 		cmocka_unit_test(any_purpose_of_the_anchors),
 		cmocka_unit_test(a_stranger),

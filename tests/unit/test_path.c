@@ -390,6 +390,24 @@ static void policies(void **state)
 	assert_ok(build(without, &p));
 }
 
+/* Any policy will do, but one there must be, says the CA. */
+static void an_explicit_policy(void **state)
+{
+	struct entity *r = root("root"), *ca = issue(r, "ca", true);
+	struct entity *with = issue(ca, "with", false), *without = issue(ca, "without", false);
+	struct path_params p = params();
+
+	add_ext(ca, NID_certificate_policies, "1.2.3.4");
+	add_ext(ca, NID_policy_constraints, "critical,requireExplicitPolicy:0");
+	resign(ca, r);
+	add_ext(with, NID_certificate_policies, "1.2.3.4");
+	resign(with, ca);
+	sk_X509_push(world.anchors, r->cert);
+	sk_X509_push(world.untrusted, ca->cert);
+	assert_ok(build(with, &p));
+	assert_err(build(without, &p), &ERR_POLICY);
+}
+
 static void weak_keys(void **state)
 {
 	EVP_PKEY *rsa = enrollment_rsa(1024);
@@ -498,6 +516,7 @@ int main(void)
 		WORLD_TEST(decided_by_ocsp),
 		WORLD_TEST(what_to_fetch),
 		WORLD_TEST(policies),
+		WORLD_TEST(an_explicit_policy),
 		WORLD_TEST(weak_keys),
 		WORLD_TEST(weak_crls),
 		WORLD_TEST(unknown_name_constraints),
