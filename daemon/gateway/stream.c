@@ -176,6 +176,17 @@ static void on_ready(struct poller_entry *entry, uint32_t events)
 	stream_set_interest(s);
 }
 
+/* A KeyUpdate is short and makes much work, and OpenSSL takes any number of them: each is charged as a message. */
+static void on_tls_message(int is_sent, UNUSED int version, int type, const void *content,
+	size_t len, UNUSED SSL *ssl, void *userdata)
+{
+	struct stream *s = userdata;
+	const uint8_t *kind = content;
+
+	if (!is_sent && type == SSL3_RT_HANDSHAKE && len > 0 && *kind == SSL3_MT_KEY_UPDATE)
+		s->frames_left -= 1000;
+}
+
 struct stream *stream_new(struct stream_env *env, SSL_CTX *ctx, int take_fd, void *userdata)
 {
 	AUTO_FD int fd = take_fd;
@@ -192,6 +203,8 @@ struct stream *stream_new(struct stream_env *env, SSL_CTX *ctx, int take_fd, voi
 	s->env = env;
 	s->userdata = userdata;
 	s->ssl = ssl;
+	SSL_set_msg_callback(ssl, on_tls_message);
+	SSL_set_msg_callback_arg(ssl, s);
 	s->fd = fd_take(&fd);
 	s->state = STREAM_HANDSHAKE;
 	s->charged_ms = clock_boot_ms();

@@ -4,11 +4,12 @@ import os
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
-from gateway import NUMBERS, Closed, Device, Gateway, context, one, pb, unpb  # noqa: E402
+from gateway import ALPN, NUMBERS, Closed, Device, Gateway, context, one, pb, unpb  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -409,6 +410,33 @@ def _():
         tap.check(took > 0.5, f"120 messages passed in {took:.2f} s")
         core.relay(connection, "DEVICE_HINT", pb((1, 1)))
         phone.expect("DEVICE_HINT")
+
+
+@tap.test("a device that changes its TLS keys without end is slowed down, too")
+def _():
+    with Gateway() as g:
+        core, phone, connection = connected(g)
+        key = g.key()
+        said = os.path.join(g.dir, "said")
+        client = subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{g.port}", "-alpn", ALPN, "-tls1_3", "-msg", "-msgfile", said,
+             "-cert", key.cert, "-key", key.key], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        began = time.monotonic()
+        for _ in range(300):
+            client.stdin.write(b"K\n")  # change yours, and tell me to change mine
+            client.stdin.flush()
+            time.sleep(0.008)  # one command in each of its reads
+        core.relay(connection, "DEVICE_HINT", pb((1, 1)))
+        phone.expect("DEVICE_HINT")
+        took = time.monotonic() - began
+        client.kill()
+        client.wait()
+        with open(said, "rb") as f:
+            answers = f.read().count(b"<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
+        tap.note(f"{answers} of 300 were answered")
+        tap.check(100 <= answers <= 100 + 20 * took + 20, f"{answers} of 300 were answered within {took:.1f} s")
 
 
 @tap.test("caps: per address, in total, and how many an address may open at a time")
