@@ -49,6 +49,19 @@ tests_fuzz_replay_gateway_stream_SOURCES = $(REPLAY) $(tests_fuzz_fuzz_gateway_s
 tests_fuzz_replay_gateway_stream_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS)
 tests_fuzz_replay_gateway_stream_LDADD = $(GATEWAY_LIBS)
 
+# courier
+FUZZERS += url
+EXTRA_PROGRAMS += tests/fuzz/fuzz_url
+tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_url.c
+tests_fuzz_fuzz_url_CFLAGS = $(AM_CFLAGS) $(COURIER_CFLAGS)
+tests_fuzz_fuzz_url_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_url_LDADD = $(COURIER_LIBS)
+check_PROGRAMS += tests/fuzz/replay_url
+TESTS += tests/fuzz/replay_url
+tests_fuzz_replay_url_SOURCES = $(REPLAY) $(tests_fuzz_fuzz_url_SOURCES)
+tests_fuzz_replay_url_CFLAGS = $(AM_CFLAGS) $(COURIER_CFLAGS)
+tests_fuzz_replay_url_LDADD = $(COURIER_LIBS)
+
 # evidence
 FUZZERS += record
 EXTRA_PROGRAMS += tests/fuzz/fuzz_record
