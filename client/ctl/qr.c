@@ -22,32 +22,46 @@ static bool dark(const QRcode *q, int x, int y)
 	return x >= 0 && y >= 0 && x < q->width && y < q->width && (q->data[y * q->width + x] & 1);
 }
 
-/* With a quiet zone of that many modules. */
-static int columns_of(const QRcode *q, int quiet)
+/* With a quiet zone of that many modules. A terminal's character is about twice as high as it is wide. */
+static int columns_of(const QRcode *q, enum qr_form form, int quiet)
 {
-	return q->width + 2 * quiet;
+	return (q->width + 2 * quiet) * (form == QR_BLOCKS ? 1 : 2);
 }
 
-static int rows_of(const QRcode *q, int quiet)
+static int rows_of(const QRcode *q, enum qr_form form, int quiet)
 {
-	return (columns_of(q, quiet) + 1) / 2;
+	return (q->width + 2 * quiet + 1) / (form == QR_BLOCKS ? 2 : 1);
 }
 
-static struct err *choose(const QRcode *q, int rows, int columns, int *ret_quiet)
+static struct err *choose(
+	const QRcode *q, enum qr_form form, int rows, int columns, int *ret_quiet)
 {
 	static const int quiets[] = { QUIET, QUIET_SMALL };
 
 	for (size_t i = 0; i < ARRAY_LEN(quiets); i++)
-		if (columns_of(q, quiets[i]) <= columns && rows_of(q, quiets[i]) <= rows) {
+		if (columns_of(q, form, quiets[i]) <= columns &&
+			rows_of(q, form, quiets[i]) <= rows) {
 			*ret_quiet = quiets[i];
 			return NULL;
 		}
 	return err_new(&ERR_LIMIT,
 		"the code takes %d columns and %d lines, and there is room for %d and %d",
-		columns_of(q, QUIET_SMALL), rows_of(q, QUIET_SMALL), columns, rows);
+		columns_of(q, form, QUIET_SMALL), rows_of(q, form, QUIET_SMALL), columns, rows);
 }
 
-static struct buf *draw(const QRcode *q, int quiet)
+static struct buf *draw_blanks(const QRcode *q, int quiet)
+{
+	struct buf *b = buf_new();
+
+	for (int y = -quiet; y < q->width + quiet; y++) {
+		for (int x = -quiet; x < q->width + quiet; x++)
+			buf_add_str(b, dark(q, x, y) ? "\033[40m  " : "\033[107m  ");
+		buf_add_str(b, "\033[0m\n");
+	}
+	return b;
+}
+
+static struct buf *draw_blocks(const QRcode *q, int quiet)
 {
 	static const char *const half[2][2] = { { " ", "\u2584" }, { "\u2580", "\u2588" } };
 	struct buf *b = buf_new();
@@ -62,7 +76,8 @@ static struct buf *draw(const QRcode *q, int quiet)
 	return b;
 }
 
-struct err *qr_render(const char *text, int rows, int columns, struct buf **ret_lines)
+struct err *qr_render(
+	const char *text, enum qr_form form, int rows, int columns, struct buf **ret_lines)
 {
 	AUTO(code) QRcode *q = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 	int quiet = 0;
@@ -70,7 +85,7 @@ struct err *qr_render(const char *text, int rows, int columns, struct buf **ret_
 	if (!q)
 		return err_as(
 			&ERR_LIMIT, err_errno(errno, "cannot make a QR code"), "the invitation");
-	TRY(choose(q, rows, columns, &quiet));
-	*ret_lines = draw(q, quiet);
+	TRY(choose(q, form, rows, columns, &quiet));
+	*ret_lines = form == QR_BLOCKS ? draw_blocks(q, quiet) : draw_blanks(q, quiet);
 	return NULL;
 }

@@ -72,16 +72,19 @@ static void draw_code(struct session *s)
 	AUTO(buf) struct buf *lines = NULL;
 	AUTO(err) struct err *small = NULL;
 	AUTO_MEM char *minutes = xasprintf("%d", SESSION_INVITATION_S / 60);
+	enum qr_form form = term_shows_utf8(s->term) ? QR_BLOCKS : QR_BLANKS;
 	int rows, columns;
 
 	if (s->ctl->json || !term_is_screen(s->term))
 		return;
 	term_get_size(s->term, &rows, &columns);
-	small = qr_render(invitation(s), rows - CODE_LINES, columns, &lines);
+	small = qr_render(invitation(s), form, rows - CODE_LINES, columns, &lines);
 	term_clear(s->term);
 	if (small) {
 		/* The code comes by itself once there is room. */
-		session_say(s, words(WORD_SMALL, "text", err_get_text(small), NULL));
+		session_say(s,
+			words(form == QR_BLOCKS ? WORD_SMALL : WORD_SMALL_BLANKS, "text",
+				err_get_text(small), NULL));
 		return;
 	}
 	session_say(s, words(WORD_SCAN, "minutes", minutes, NULL));

@@ -5,6 +5,8 @@
 #include "client/ctl/term.h"
 
 #include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +37,7 @@ enum escape { ESCAPE_NONE, ESCAPE_START, ESCAPE_PARAMETERS, ESCAPE_LAST };
 struct term {
 	int in;
 	bool plain;
-	bool in_tty, out_tty;
+	bool in_tty, out_tty, utf8;
 	bool raw;
 	bool open;      /* a prompt, or listening */
 	bool listening; /* for keys, not for a line */
@@ -49,6 +51,26 @@ struct term {
 	size_t input_pos;
 };
 
+/* Where nobody set a locale, as at a kiosk's boot, nothing is known, and a terminal of today is taken for what it is. */
+static bool shows_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	locale_t own = (locale_t)0;
+	bool utf8;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && !own; i++) {
+		const char *value = getenv(names[i]);
+		if (value && *value)
+			own = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	}
+	/* One that is not installed tells nothing either. */
+	if (!own)
+		return true;
+	utf8 = strcmp(nl_langinfo_l(CODESET, own), "UTF-8") == 0;
+	freelocale(own);
+	return utf8;
+}
+
 struct term *term_new(int in, bool plain)
 {
 	struct term *t = xcalloc(1, sizeof(*t));
@@ -58,6 +80,7 @@ struct term *term_new(int in, bool plain)
 	t->plain = plain || !kind || strcmp(kind, "dumb") == 0;
 	t->in_tty = isatty(in) && tcgetattr(in, &t->saved) == 0;
 	t->out_tty = isatty(STDOUT_FILENO);
+	t->utf8 = shows_utf8();
 	t->prompt = xstrdup("");
 	t->line = secret_new(TERM_LINE_MAX);
 	t->input = secret_new(INPUT_MAX);
@@ -121,6 +144,11 @@ void term_free(struct term *t)
 bool term_is_screen(const struct term *t)
 {
 	return t->out_tty && !t->plain;
+}
+
+bool term_shows_utf8(const struct term *t)
+{
+	return t->utf8;
 }
 
 bool term_is_typed(const struct term *t)

@@ -33,6 +33,8 @@ void term_begin(struct term *t);
 
 /* May the screen be cleared and drawn on? */
 bool term_is_screen(const struct term *t);
+/* Does the terminal show UTF-8, as far as the locale says so? */
+bool term_shows_utf8(const struct term *t);
 /* Does a person type here? */
 bool term_is_typed(const struct term *t);
 /* Characters; 24 and 80 when it does not say. */

@@ -20,4 +20,4 @@ EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_modul
 
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
-EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py
+EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py tests/lib/sitting.py

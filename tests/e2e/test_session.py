@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "../lib"))
 import screen  # noqa: E402
 from between import Between  # noqa: E402
 from kiosk import PIN, Kiosk, wait_for  # noqa: E402
+from sitting import CODE, CONSENT, DIGITS, PIN_PROMPT, Sitting  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -24,17 +25,14 @@ tap.use(kiosk)
 kiosk.configure(derivd='grace = "3s"\ndevices-per-holder = 100\n', ca='nonce-lifetime = "10s"\n')
 kiosk.start()
 
-CONSENT, CODE, DIGITS, PIN_PROMPT = "Type yes to go on: ", r"Scan this code.*?\n\r?\n", "Type them here: ", r"not shown\)[^:]*: "
 ADA = kiosk.card("ada", name="Ada Lovelace", id="1112223333")
 OTHER = kiosk.card("charles", name="Charles Babbage")
 kiosk.insert(ADA)
-phones = 0
+Sitting.kiosk, Sitting.tap = kiosk, tap
 
 
 def phone():
-    global phones
-    phones += 1
-    return kiosk.device(f"phone{phones}")
+    return Sitting.new_phone()
 
 
 def newest():
@@ -45,61 +43,6 @@ def ended_as(state, cause=""):
     """How derivd saw the end; it may be told a moment later than we are."""
     wait_for(f"a {state} request", lambda: newest()["state"] == state, 20)
     tap.contains(newest()["cause"], cause, "cause")
-
-
-class Sitting:
-    """A session at a terminal, led to some point of it."""
-
-    def __init__(self, *words, **how):
-        self.t = kiosk.terminal("provision", *words, **how)
-        self.phone = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.t.kill()
-        if self.phone:
-            self.phone.stop()
-
-    def at_consent(self):
-        self.t.expect(CONSENT)
-        return self
-
-    def at_code(self):
-        self.at_consent().t.type("yes\n")
-        self.t.expect(CODE)
-        wait_for("the code", lambda: self.t._read(0.1) is False and screen.decode(self.t.screen()))
-        return self
-
-    def scan(self):
-        self.phone = phone()
-        self.phone.enroll(screen.decode(self.t.screen()))
-        return self
-
-    def at_digits(self):
-        self.at_code().scan().t.expect(DIGITS)
-        return self
-
-    def at_pin(self):
-        self.at_digits().t.type(self.phone.digits() + "\n")
-        self.t.expect(PIN_PROMPT)
-        return self
-
-    def signed(self):
-        self.at_pin().t.type(PIN + "\n")
-        self.t.expect("Take your card")
-        return self
-
-    def ends(self, status, part=""):
-        """Ends so, with the screen cleared of what was the person's and the terminal as before."""
-        got = self.t.end()
-        tap.equal(got, status, f"exit status, with {self.t.screen()!r}")
-        tap.contains(self.t.screen(), part, "screen")
-        for secret in ("Ada", "Lovelace", "3333", PIN):
-            tap.lacks(self.t.screen(), secret, "screen")
-        tap.check(not screen.rows_of(self.t.screen()), "the code stands on the screen")
-        tap.equal(self.t.modes(), self.t.before, "modes of the terminal")
 
 
 STAGES = {
@@ -200,6 +143,22 @@ def _():
         tap.check(not screen.rows_of(s.t.screen()), "the code stands in a window that is too small")
         s.t.type("\003")
         s.ends(6, "Stopped")
+
+
+@tap.test("a narrow window, and a terminal that does not show UTF-8: what to do is said, and nothing is drawn")
+def _():
+    for lang, part in (("C.UTF-8", "room for 40 and 16"), ("C", "LANG=C.UTF-8")):
+        env = {**{k: v for k, v in os.environ.items() if not k.startswith("LC_")}, "LANG": lang}
+        with Sitting("--yes", rows=20, columns=40, env=env) as s:
+            s.t.expect("too small for the code")
+            s.t.expect(part)
+            s.t.resize(160, 160)
+            s.t.expect(r"\033\[107m  " if lang == "C" else "▀")
+            wait_for("the code", lambda: s.t._read(0.3) is False)
+            tap.check(lang != "C" or "▀" not in s.t.all, "a block in a terminal that shows none")
+            s.t.type("\003")
+            s.ends(6)
+            tap.lacks(s.t.screen(), "\033[107m", "screen")
 
 
 for name, lead in STAGES.items():

@@ -55,6 +55,25 @@ static void look(const char *lines, struct picture *pic)
 	}
 }
 
+/* One line is one row, each module two blanks in its colour. */
+static void look_at_blanks(const char *lines, struct picture *pic)
+{
+	*pic = (struct picture){ 0 };
+	for (const char *p = lines; *p != '\0'; p++) {
+		int x = 0;
+		while (!text_starts(p, END)) {
+			bool dark = text_starts(p, "\033[40m  ");
+			assert_true(dark || text_starts(p, "\033[107m  "));
+			pic->module[pic->height][x++] = dark;
+			p += strlen(dark ? "\033[40m  " : "\033[107m  ");
+		}
+		p += strlen(END);
+		assert_int_equal(*p, '\n');
+		pic->width = x;
+		pic->height++;
+	}
+}
+
 static int quiet_of(const struct picture *pic)
 {
 	for (int y = 0; y < pic->height; y++)
@@ -126,7 +145,7 @@ static void a_camera_reads_what_was_meant(void **state)
 		AUTO_MEM char *text = invitation(lengths[i]);
 		AUTO(buf) struct buf *lines = NULL;
 		struct picture pic;
-		assert_ok(qr_render(text, 200, 200, &lines));
+		assert_ok(qr_render(text, QR_BLOCKS, 200, 200, &lines));
 		look(buf_str(lines), &pic);
 		assert_int_equal(quiet_of(&pic), QUIET);
 		AUTO_MEM char *read = read_code(&pic);
@@ -142,12 +161,12 @@ static void a_smaller_form_where_that_makes_it_fit(void **state)
 	AUTO(buf) struct buf *none = NULL;
 	struct picture pic, pic2;
 
-	assert_ok(qr_render(text, 100, 100, &large));
+	assert_ok(qr_render(text, QR_BLOCKS, 100, 100, &large));
 	look(buf_str(large), &pic);
 	/* Exactly that room is enough, one column or line less takes the smaller form, much less is refused. */
 	buf_free(take(large));
-	assert_ok(qr_render(text, pic.height / 2, pic.width, &large));
-	assert_ok(qr_render(text, pic.height / 2, pic.width - 1, &small));
+	assert_ok(qr_render(text, QR_BLOCKS, pic.height / 2, pic.width, &large));
+	assert_ok(qr_render(text, QR_BLOCKS, pic.height / 2, pic.width - 1, &small));
 	look(buf_str(small), &pic2);
 	assert_int_equal(quiet_of(&pic2), QUIET_SMALL);
 	assert_int_equal(pic2.width, pic.width - 2 * (QUIET - QUIET_SMALL));
@@ -155,10 +174,32 @@ static void a_smaller_form_where_that_makes_it_fit(void **state)
 		AUTO_MEM char *read = read_code(&pic2);
 		assert_string_equal(read, text);
 	}
-	assert_err_text(qr_render(text, 24, 80, &none), &ERR_LIMIT, "room for 80 and 24");
-	assert_err(qr_render(text, pic2.height / 2, pic2.width - 1, &none), &ERR_LIMIT);
-	assert_err(qr_render(text, pic2.height / 2 - 1, pic2.width, &none), &ERR_LIMIT);
+	assert_err_text(qr_render(text, QR_BLOCKS, 24, 80, &none), &ERR_LIMIT, "room for 80 and 24");
+	assert_err(qr_render(text, QR_BLOCKS, pic2.height / 2, pic2.width - 1, &none), &ERR_LIMIT);
+	assert_err(qr_render(text, QR_BLOCKS, pic2.height / 2 - 1, pic2.width, &none), &ERR_LIMIT);
 	assert_null(none);
+}
+
+static void without_utf8_it_is_drawn_with_blanks(void **state)
+{
+	AUTO_MEM char *text = invitation(230);
+	AUTO(buf) struct buf *lines = NULL;
+	AUTO(buf) struct buf *none = NULL;
+	struct picture pic;
+
+	assert_ok(qr_render(text, QR_BLANKS, 200, 200, &lines));
+	for (size_t i = 0; i < buf_len(lines); i++)
+		assert_true(buf_data(lines)[i] < 0x80);
+	look_at_blanks(buf_str(lines), &pic);
+	assert_int_equal(pic.width, pic.height);
+	if (has_camera()) {
+		AUTO_MEM char *read = read_code(&pic);
+		assert_string_equal(read, text);
+	}
+	buf_free(take(lines));
+	assert_ok(qr_render(text, QR_BLANKS, pic.height, 2 * pic.width, &lines));
+	assert_err(qr_render(text, QR_BLANKS, pic.height, pic.width, &none), &ERR_LIMIT);
+	assert_err(qr_render(text, QR_BLANKS, pic.height / 2 + 1, 200, &none), &ERR_LIMIT);
 }
 
 static void too_much_for_any_code(void **state)
@@ -166,7 +207,7 @@ static void too_much_for_any_code(void **state)
 	AUTO_MEM char *text = invitation(4000);
 	AUTO(buf) struct buf *lines = NULL;
 
-	assert_err(qr_render(text, 1000, 1000, &lines), &ERR_LIMIT);
+	assert_err(qr_render(text, QR_BLOCKS, 1000, 1000, &lines), &ERR_LIMIT);
 }
 
 int main(void)
@@ -174,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_camera_reads_what_was_meant),
 		cmocka_unit_test(a_smaller_form_where_that_makes_it_fit),
+		cmocka_unit_test(without_utf8_it_is_drawn_with_blanks),
 		cmocka_unit_test(too_much_for_any_code),
 	};
 
