@@ -10,7 +10,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/offer.h evidence/offer.c \
 	evidence/statement.h evidence/statement.c evidence/statement_check.c \
 	evidence/intent.h evidence/intent.c evidence/intent_build.c \
-	evidence/receipt.h evidence/receipt.c evidence/ticket.c \
+	evidence/receipt.h evidence/receipt.c evidence/ticket.c evidence/heads.h evidence/heads.c \
 	evidence/item.h evidence/item.c evidence/payload.h evidence/payload.c \
 	evidence/deployment.h evidence/deployment.c evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \

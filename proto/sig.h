@@ -26,6 +26,7 @@ struct buf;
 #define SIG_HOLDER "derivd holder v1"
 #define SIG_CHALLENGE "derivd challenge v1"
 #define SIG_AUDIT "derivd audit v1"
+#define SIG_HEADS "derivd heads v1"
 
 #define SHA256_LEN 32
 #define ED25519_PUBLIC_LEN 32

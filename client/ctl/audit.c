@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/options.h"
+#include "evidence/deployment.h"
+#include "evidence/heads.h"
 #include "proto/control.pb-c.h"
 #include "proto/sig.h"
 
@@ -70,35 +74,49 @@ static struct err *check_chain(struct ctl *c, struct chain *chain)
 	return NULL;
 }
 
-static struct err *add_head(struct heads *heads, const Common__AuditHead *head)
+static void add_head(struct heads *heads, uint64_t sequence, const uint8_t hash[static SHA256_LEN])
 {
 	/* Before the first row there is nothing to compare. */
-	if (head->sequence == 0)
-		return NULL;
-	if (head->hash.len != SHA256_LEN)
-		return err_new(&ERR_PROTOCOL, "a head without its hash");
+	if (sequence == 0)
+		return;
 	if (heads->n == heads->room) {
 		heads->room = heads->room ? heads->room * 2 : PAGE;
 		heads->list = xrealloc(heads->list, heads->room, sizeof(heads->list[0]));
 	}
-	heads->list[heads->n].sequence = head->sequence;
-	memcpy(heads->list[heads->n].hash, head->hash.data, SHA256_LEN);
+	heads->list[heads->n].sequence = sequence;
+	memcpy(heads->list[heads->n].hash, hash, SHA256_LEN);
 	heads->n++;
-	return NULL;
 }
 
-static struct err *get_heads(struct ctl *c, struct heads *heads)
+/* Each page is derivd-ca's answer to a challenge of ours: derivd, which carries it, may be what is to be found out about. */
+static struct err *get_page(
+	struct ctl *c, const struct deployment *d, uint64_t after, struct heads_page **ret_page)
 {
 	Control__AuditHeads ask = CONTROL__AUDIT_HEADS__INIT;
+	AUTO_MSG Control__AuditHeadsReply *reply = NULL;
+	struct heads_page expected = { .after = after };
+
+	memcpy(expected.deployment, d->id, DEPLOYMENT_ID_LEN);
+	clock_random(expected.challenge, HEADS_CHALLENGE_LEN);
+	ask.after = after;
+	ask.challenge = pb_lend(BYTES(expected.challenge, HEADS_CHALLENGE_LEN));
+	TRY(ctl_call(c, MSG_AUDIT_HEADS, &ask, MSG_AUDIT_HEADS_REPLY, &reply));
+	return heads_open(
+		reply->page, BYTES(d->receipt_public, ED25519_PUBLIC_LEN), &expected, ret_page);
+}
+
+static struct err *get_heads(struct ctl *c, const struct deployment *d, struct heads *heads)
+{
+	uint64_t after = 0;
 
 	do {
-		AUTO_MSG Control__AuditHeadsReply *page = NULL;
+		AUTO_MEM struct heads_page *page = NULL;
 
-		TRY(ctl_call(c, MSG_AUDIT_HEADS, &ask, MSG_AUDIT_HEADS_REPLY, &page));
-		for (size_t i = 0; i < page->n_heads; i++)
-			TRY(add_head(heads, page->heads[i]));
-		TRY(ctl_next_page(page->next, &ask.after));
-	} while (ask.after != 0);
+		TRY(get_page(c, d, after, &page));
+		for (size_t i = 0; i < page->n; i++)
+			add_head(heads, page->heads[i].sequence, page->heads[i].hash);
+		TRY(ctl_next_page(page->next, &after));
+	} while (after != 0);
 	return NULL;
 }
 
@@ -122,22 +140,30 @@ static struct err *check_heads(const struct heads *heads, const struct chain *ch
 }
 
 /* The heads first: the chain that is read after them has to have them all, also when it grows meanwhile. */
-static struct err *verify(struct ctl *c, struct chain *chain, struct heads *heads)
+static struct err *verify(struct ctl *c, const char *conf, struct chain *chain, struct heads *heads)
 {
-	TRY(get_heads(c, heads));
+	AUTO(deployment) struct deployment *d = NULL;
+
+	TRY(deployment_load(conf, &d));
+	TRY(get_heads(c, d, heads));
 	TRY(check_chain(c, chain));
 	return check_heads(heads, chain);
 }
 
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 {
-	const struct option_row none[] = { { NULL, OPTION_FLAG, NULL } };
+	AUTO_MEM char *standard = proc_config_path("deployment.conf");
+	const char *conf = standard;
+	const struct option_row rows[] = {
+		{ "deployment", OPTION_TEXT, &conf },
+		{ NULL, OPTION_FLAG, NULL },
+	};
 	struct chain chain = { 0 };
 	struct heads heads = { 0 };
 	struct err *e;
 
-	TRY(options_parse(argc, argv, none, 0, 0, NULL));
-	e = verify(c, &chain, &heads);
+	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
+	e = verify(c, conf, &chain, &heads);
 	free(chain.hashes);
 	free(heads.list);
 	if (e)
@@ -150,7 +176,7 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 		json_print(j);
 	} else {
 		(void)printf("good  %zu audit rows, each following from the one before\n", chain.n);
-		(void)printf("good  %zu heads that derivd-ca logged with certifications are in the "
+		(void)printf("good  %zu heads that derivd-ca logged and signed for are in the "
 			     "chain\n",
 			heads.n);
 	}

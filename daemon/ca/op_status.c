@@ -1,10 +1,10 @@
 /* op_status.c: what the log and the issuer say of themselves, and the audit heads that came with requests. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/cert.h"
-
-#define HEADS_PAGE 256
+#include "evidence/heads.h"
 
 static struct err *count(struct state *s, const char *sql, uint64_t *ret_n)
 {
@@ -76,62 +76,56 @@ struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
 	return NULL;
 }
 
-/* A page of heads, in memory that the message lends from. */
-struct page {
-	size_t n;
-	Ca__Head heads[HEADS_PAGE];
-	Ca__Head *pointers[HEADS_PAGE];
-	Common__AuditHead audits[HEADS_PAGE];
-	uint8_t hashes[HEADS_PAGE][SHA256_LEN];
-};
-
-static struct err *add_head(const struct ledger_rows *rows, struct page *p)
+static struct err *add_head(const struct ledger_rows *rows, struct heads_page *page)
 {
-	size_t i = p->n;
-
-	TRY(ledger_fixed(rows, 2, p->hashes[i], SHA256_LEN));
-	ca__head__init(&p->heads[i]);
-	common__audit_head__init(&p->audits[i]);
-	p->audits[i].sequence = (uint64_t)ledger_number(rows, 1);
-	p->audits[i].hash = pb_lend(BYTES(p->hashes[i], SHA256_LEN));
-	p->heads[i].row = (uint64_t)ledger_number(rows, 0);
-	p->heads[i].audit = &p->audits[i];
-	p->heads[i].when_ms = ledger_number(rows, 3);
-	p->pointers[i] = &p->heads[i];
-	p->n++;
+	page->heads[page->n].sequence = (uint64_t)ledger_number(rows, 1);
+	TRY(ledger_fixed(rows, 2, page->heads[page->n].hash, SHA256_LEN));
+	page->n++;
 	return NULL;
 }
 
-static struct err *read_page(struct state *s, uint64_t after, struct page *p, bool *ret_more)
+/* Fills in heads and next. */
+static struct err *read_page(struct state *s, struct heads_page *page)
 {
-	static const char sql[] =
-		"SELECT head.row, audit_sequence, audit_hash, chain.time_ms FROM head"
-		" JOIN chain ON chain.row = head.row WHERE head.row > ? ORDER BY head.row LIMIT ?";
-	const struct ledger_value values[] = { LEDGER_NUMBER(after),
-		LEDGER_NUMBER(HEADS_PAGE + 1) };
+	static const char sql[] = "SELECT row, audit_sequence, audit_hash FROM head WHERE row > ? "
+				  "ORDER BY row LIMIT ?";
+	const struct ledger_value values[] = { LEDGER_NUMBER(page->after),
+		LEDGER_NUMBER(HEADS_MAX + 1) };
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+	uint64_t last = 0;
+	bool more;
 
 	TRY(ledger_query(s->ledger, sql, values, ARRAY_LEN(values), &rows));
 	for (;;) {
-		TRY(ledger_next(rows, ret_more));
-		if (!*ret_more || p->n == HEADS_PAGE)
+		TRY(ledger_next(rows, &more));
+		if (!more)
 			return NULL;
-		TRY(add_head(rows, p));
+		if (page->n == HEADS_MAX)
+			break;
+		TRY(add_head(rows, page));
+		last = (uint64_t)ledger_number(rows, 0);
 	}
+	page->next = last;
+	return NULL;
 }
 
 struct err *op_heads(struct state *s, const Ca__Heads *q, Ca__HeadPage **ret)
 {
-	AUTO_MEM struct page *p = xcalloc(1, sizeof(*p));
+	AUTO_MEM struct heads_page *page = xcalloc(1, sizeof(*page));
+	AUTO(buf) struct buf *signature = NULL;
 	Ca__HeadPage m = CA__HEAD_PAGE__INIT;
-	bool more;
 
 	if (q->after > INT64_MAX)
 		return err_new(&ERR_PROTOCOL, "a row number that no log reaches");
-	TRY(read_page(s, q->after, p, &more));
-	m.heads = p->pointers;
-	m.n_heads = p->n;
-	m.next = more ? p->heads[p->n - 1].row : 0;
+	memcpy(page->deployment, s->deployment->id, DEPLOYMENT_ID_LEN);
+	memcpy(page->challenge, q->challenge.data, HEADS_CHALLENGE_LEN);
+	page->after = q->after;
+	page->time_ms = clock_real_ms();
+	TRY(read_page(s, page));
+	AUTO(buf) struct buf *body = heads_encode(page);
+	TRY(state_sign_receipt(s, SIG_HEADS, buf_bytes(body), &signature));
+	PART_SIGNED(signed_page, body, signature);
+	m.page = &signed_page;
 	*ret = msg_dup(&m.base);
 	return NULL;
 }

@@ -156,6 +156,7 @@ struct err *control_heads(struct core *c, const struct caller *who, const Contro
 	Ca__Heads q = CA__HEADS__INIT;
 
 	q.after = m->after;
+	q.challenge = m->challenge;
 	mail_ask(c, &ask, MSG_CA_HEADS, &q);
 	return NULL;
 }
@@ -167,12 +168,7 @@ struct err *control_heads_came(struct core *c, const struct ask *ask, const stru
 
 	if (a->error)
 		return err_new(err_get_kind(a->error), "%s", err_get_text(a->error));
-	AUTO_MEM Common__AuditHead **list = xcalloc(page->n_heads + 1, sizeof(Common__AuditHead *));
-	for (size_t i = 0; i < page->n_heads; i++)
-		list[i] = page->heads[i]->audit;
-	reply.n_heads = page->n_heads;
-	reply.heads = list;
-	reply.next = page->next;
+	reply.page = page->page;
 	mail_caller(c, ask->caller, MSG_AUDIT_HEADS_REPLY, ask->serial, &reply);
 	return NULL;
 }

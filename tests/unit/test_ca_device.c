@@ -1,6 +1,7 @@
 /* test_ca_device.c: items for devices, revocation of certificates and devices, CRLs, status and audit heads. */
 #include "tests/unit/unit.h"
 
+#include "evidence/heads.h"
 #include "tests/unit/ca_world.h"
 
 #include "base/io.h"
@@ -184,11 +185,10 @@ static void numbers_only_grow(void **state)
 	/* Nor by so much that none is left for later items. */
 	assert_err(item(w, w->device, 3, INT64_MAX, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),
 		&ERR_WRONG_STATE);
-	assert_err(item(w, w->device, 3, 12 + (1 << 20) + 1, CA__ITEM_KIND__CHAIN, NONE,
-			   BYTES("", 0)),
+	assert_err(
+		item(w, w->device, 3, 12 + (1 << 20) + 1, CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)),
 		&ERR_WRONG_STATE);
-	assert_ok(item(
-		w, w->device, 3, 12 + (1 << 20), CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)));
+	assert_ok(item(w, w->device, 3, 12 + (1 << 20), CA__ITEM_KIND__CHAIN, NONE, BYTES("", 0)));
 }
 
 static void items_for_another_device(void **state)
@@ -278,8 +278,8 @@ static void a_revoked_certificate(void **state)
 	AUTO_MSG Ca__Certified *c = NULL;
 	struct bytes cert = pb_bytes(i->authentication->certificate);
 
-	assert_err(
-		item(w, w->device, 1, 1, CA__ITEM_KIND__REMOVAL, AUTHENTICATION, cert), &ERR_POLICY);
+	assert_err(item(w, w->device, 1, 1, CA__ITEM_KIND__REMOVAL, AUTHENTICATION, cert),
+		&ERR_POLICY);
 	assert_err(revoke(w, i->authentication->serial, 6, &first), &ERR_POLICY);
 	assert_err(revoke(w, i->authentication->serial, 2, &first), &ERR_POLICY);
 	assert_err(revoke(w, "00", 1, &first), &ERR_NO_SUCH);
@@ -403,14 +403,31 @@ static void a_crl_that_was_not_written(void **state)
 
 /* --- what is told --- */
 
+/* As derivctl asks, through derivd. */
+static struct heads_page *ask_heads(struct world *w, uint64_t after)
+{
+	struct heads_page expected = { .after = after };
+	Ca__Heads q = CA__HEADS__INIT;
+	AUTO_MSG Ca__HeadPage *m = NULL;
+	struct heads_page *page = NULL;
+
+	memcpy(expected.deployment, w->s->deployment->id, DEPLOYMENT_ID_LEN);
+	memset(expected.challenge, (int)after + 1, HEADS_CHALLENGE_LEN);
+	q.after = after;
+	q.challenge = pb_lend(BYTES(expected.challenge, HEADS_CHALLENGE_LEN));
+	assert_ok(op_heads(w->s, &q, &m));
+	assert_ok(msg_check(&m->base));
+	assert_ok(heads_open(m->page, BYTES(w->s->deployment->receipt_public, ED25519_PUBLIC_LEN),
+		&expected, &page));
+	return page;
+}
+
 static void status_and_heads(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
 	Ca__Status q = CA__STATUS__INIT;
-	Ca__Heads h = CA__HEADS__INIT;
 	AUTO_MSG Ca__CaStatus *before = NULL;
 	AUTO_MSG Ca__CaStatus *after = NULL;
-	AUTO_MSG Ca__HeadPage *page = NULL;
 
 	assert_ok(op_status(w->s, &q, &before));
 	assert_ok(msg_check(&before->base));
@@ -422,19 +439,18 @@ static void status_and_heads(void **state)
 	assert_int_equal(after->audit->sequence, w->audit.sequence);
 	assert_true(after->log_rows > before->log_rows);
 	assert_int_equal(after->newest_ms, world_now_ms);
-	assert_ok(op_heads(w->s, &h, &page));
-	assert_ok(msg_check(&page->base));
-	assert_int_equal(page->n_heads, 3);
-	assert_int_equal(page->heads[0]->audit->sequence, 1);
-	assert_int_equal(page->heads[2]->audit->sequence, 3);
+	AUTO_MEM struct heads_page *page = ask_heads(w, 0);
+	assert_int_equal(page->n, 3);
+	assert_int_equal(page->heads[0].sequence, 1);
+	assert_int_equal(page->heads[2].sequence, 3);
 	assert_int_equal(page->next, 0);
+	assert_int_equal(page->time_ms, world_now_ms);
 }
 
 static void heads_come_in_pages(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
-	Ca__Heads h = CA__HEADS__INIT;
-	uint64_t last = 0;
+	uint64_t last = 0, after = 0;
 	size_t n = 0;
 
 	for (int i = 0; i < 600; i++) {
@@ -443,16 +459,14 @@ static void heads_come_in_pages(void **state)
 		assert_ok(world_revoke_device(w, device, &m));
 	}
 	do {
-		AUTO_MSG Ca__HeadPage *page = NULL;
-		assert_ok(op_heads(w->s, &h, &page));
-		assert_ok(msg_check(&page->base));
-		for (size_t i = 0; i < page->n_heads; i++) {
-			assert_int_equal(page->heads[i]->audit->sequence, last + 1);
-			last = page->heads[i]->audit->sequence;
+		AUTO_MEM struct heads_page *page = ask_heads(w, after);
+		for (size_t i = 0; i < page->n; i++) {
+			assert_int_equal(page->heads[i].sequence, last + 1);
+			last = page->heads[i].sequence;
 			n++;
 		}
-		h.after = page->next;
-	} while (h.after);
+		after = page->next;
+	} while (after);
 	assert_int_equal(n, 600);
 }
 

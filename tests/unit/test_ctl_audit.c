@@ -43,16 +43,6 @@ static struct err *check_rows(struct chain *chain, size_t from, size_t end)
 	return NULL;
 }
 
-/* A head as derivd-ca logged it. */
-static struct err *see(struct heads *heads, uint64_t sequence, const uint8_t *hash)
-{
-	Common__AuditHead head = COMMON__AUDIT_HEAD__INIT;
-
-	head.sequence = sequence;
-	head.hash = pb_lend(BYTES(hash, SHA256_LEN));
-	return add_head(heads, &head);
-}
-
 static void a_good_chain(void **state)
 {
 	struct chain chain = { 0 };
@@ -61,8 +51,8 @@ static void a_good_chain(void **state)
 	assert_ok(check_rows(&chain, 0, ROWS));
 	assert_int_equal(chain.n, ROWS);
 	for (size_t i = 0; i < ROWS; i += 2)
-		assert_ok(see(&heads, i + 1, made.hash[i]));
-	assert_ok(see(&heads, 0, made.hash[0])); /* before the first row */
+		add_head(&heads, i + 1, made.hash[i]);
+	add_head(&heads, 0, made.hash[0]); /* before the first row */
 	assert_int_equal(heads.n, ROWS / 2);
 	assert_ok(check_heads(&heads, &chain));
 	free(chain.hashes);
@@ -127,9 +117,9 @@ static void a_chain_that_was_cut(void **state)
 	struct heads heads = { 0 };
 
 	assert_ok(check_rows(&chain, 0, 40));
-	assert_ok(see(&heads, 10, made.hash[9]));
+	add_head(&heads, 10, made.hash[9]);
 	assert_ok(check_heads(&heads, &chain));
-	assert_ok(see(&heads, 41, made.hash[40]));
+	add_head(&heads, 41, made.hash[40]);
 	assert_err_text(check_heads(&heads, &chain), &ERR_AUDIT_BAD, "ends at 40: rows were lost");
 	free(chain.hashes);
 	free(heads.list);
@@ -143,27 +133,17 @@ static void a_chain_that_was_rewritten(void **state)
 	struct heads heads = { 0 };
 
 	memcpy(seen, made.hash[200], SHA256_LEN);
-	assert_ok(see(&heads, 100, made.hash[99]));
+	add_head(&heads, 100, made.hash[99]);
 	made.body[123][0] = 'R';
 	for (size_t i = 123; i < ROWS; i++)
 		make_row(i);
 	assert_ok(check_rows(&chain, 0, ROWS));
 	assert_ok(check_heads(&heads, &chain));
-	assert_ok(see(&heads, 201, seen));
+	add_head(&heads, 201, seen);
 	assert_err_text(check_heads(&heads, &chain), &ERR_AUDIT_BAD,
 		"row 201 is not the one that derivd-ca has seen");
 	free(chain.hashes);
 	free(heads.list);
-}
-
-static void a_head_without_a_hash(void **state)
-{
-	Common__AuditHead head = COMMON__AUDIT_HEAD__INIT;
-	struct heads heads = { 0 };
-
-	head.sequence = 1;
-	assert_err(add_head(&heads, &head), &ERR_PROTOCOL);
-	assert_int_equal(heads.n, 0);
 }
 
 #define FROM_GOOD(test) cmocka_unit_test_setup(test, make)
@@ -179,7 +159,6 @@ int main(void)
 		FROM_GOOD(a_hash_of_another_length),
 		FROM_GOOD(a_chain_that_was_cut),
 		FROM_GOOD(a_chain_that_was_rewritten),
-		FROM_GOOD(a_head_without_a_hash),
 	};
 
 	return cmocka_run_group_tests_name("ctl_audit", tests, NULL, NULL);
