@@ -62,7 +62,7 @@ struct err *core_new(const char *store_path, struct settings *take_settings,
 	c->outside = outside;
 	c->mail = mailbag_new();
 	c->seats = seats_new();
-	c->presence = presence_new();
+	c->presence = presence_new(PRESENCE_MAX);
 	c->started_ms = clock_real_ms();
 	TRY(open_all(c, store_path));
 	*ret_core = take(c);

@@ -169,7 +169,9 @@ static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t se
 	case MSG_GATEWAY_UP:
 		if (!presence_up(
 			    g->core->presence, up->connection, up->identity_hash.data, up->address))
-			log_warning("the gateway used connection number %llu twice",
+			log_warning("connection %llu of the gateway is not taken: its number is in "
+				    "use, or "
+				    "there are too many",
 				(unsigned long long)up->connection);
 		break;
 	case MSG_GATEWAY_DOWN:

@@ -9,6 +9,7 @@ struct presence {
 	void *by_number;
 	void *by_identity;
 	size_t n;
+	size_t max;
 };
 
 static int compare_numbers(const void *a, const void *b)
@@ -25,9 +26,12 @@ static int compare_identities(const void *a, const void *b)
 	return memcmp(x->identity, y->identity, SHA256_LEN);
 }
 
-struct presence *presence_new(void)
+struct presence *presence_new(size_t max)
 {
-	return xcalloc(1, sizeof(struct presence));
+	struct presence *p = xcalloc(1, sizeof(*p));
+
+	p->max = max;
+	return p;
 }
 
 void presence_free(struct presence *p)
@@ -49,6 +53,16 @@ static struct connection **node(
 	return found;
 }
 
+static bool has_room(struct presence *p, const struct connection *key)
+{
+	struct connection **newest = tfind(key, &p->by_identity, compare_identities);
+	size_t same = 0;
+
+	for (const struct connection *c = newest ? *newest : NULL; c; c = c->older)
+		same++;
+	return p->n < p->max && same < PRESENCE_SAME_MAX;
+}
+
 struct connection *presence_up(struct presence *p, uint64_t number,
 	const uint8_t identity[static SHA256_LEN], const char *address)
 {
@@ -56,7 +70,7 @@ struct connection *presence_up(struct presence *p, uint64_t number,
 
 	c->number = number;
 	memcpy(c->identity, identity, SHA256_LEN);
-	if (number == 0 || *node(&p->by_number, c, compare_numbers) != c) {
+	if (number == 0 || !has_room(p, c) || *node(&p->by_number, c, compare_numbers) != c) {
 		free(c);
 		return NULL;
 	}

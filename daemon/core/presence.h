@@ -16,10 +16,18 @@ struct connection {
 	struct connection *older; /* of the same device */
 };
 
-struct presence *presence_new(void);
+/* As many as gateway.conf lets a gateway have, and of one device more than an honest one ever has. */
+#define PRESENCE_MAX 1000000
+#define PRESENCE_SAME_MAX 16
+
+/* max: connections at a time. */
+struct presence *presence_new(size_t max);
 void presence_free(struct presence *p);
 
-/* A new connection; the newest one of a device is the one that hints and pushes go to. NULL when the number is taken. */
+/*
+ * A new connection; the newest one of a device is the one that hints and pushes go to. NULL when the number is taken or there
+ * are too many: whoever broke into the gateway may say Up without end.
+ */
 struct connection *presence_up(struct presence *p, uint64_t number,
 	const uint8_t identity[static SHA256_LEN], const char *address);
 void presence_down(struct presence *p, uint64_t number);

@@ -132,7 +132,7 @@ static void every_request_of_derivctl_has_a_role(void **state)
 
 static void the_newest_connection_of_a_device_counts(void **state)
 {
-	struct presence *p = presence_new();
+	struct presence *p = presence_new(1000);
 	const uint8_t ada[SHA256_LEN] = { 1 }, bob[SHA256_LEN] = { 2 };
 
 	struct connection *first = presence_up(p, 10, ada, "192.0.2.1");
@@ -161,6 +161,15 @@ static void the_newest_connection_of_a_device_counts(void **state)
 		uint8_t id[SHA256_LEN] = { (uint8_t)i, (uint8_t)(i >> 8) };
 		assert_non_null(presence_up(p, 100 + i, id, ""));
 	}
+	assert_null(presence_up(p, 99, ada, "")); /* so many and no more */
+	presence_down(p, 100);
+	for (unsigned int i = 0; i < PRESENCE_SAME_MAX; i++) {
+		presence_down(p, 101 + i);
+		assert_non_null(presence_up(p, 2000 + i, bob, ""));
+	}
+	presence_down(p, 200);
+	assert_null(presence_up(p, 3000, bob, ""));
+	assert_non_null(presence_up(p, 3000, ada, ""));
 	presence_clear(p);
 	assert_int_equal(presence_count(p), 0);
 	presence_free(p);
