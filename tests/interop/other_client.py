@@ -6,10 +6,13 @@ import sys
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cms import algorithm, tlv
 from device_client import Phone, main
+from keeper import spki
 
 
 class OtherPhone(Phone):
@@ -24,7 +27,11 @@ class OtherPhone(Phone):
                 .add_extension(x509.SubjectKeyIdentifier(b"this is mine"), False).sign(identity, hashes.SHA256()))
 
     def request(self, key):
-        """With names and wishes, which count for nothing; another hash."""
+        """With names and wishes, which count for nothing; or with nothing, not even empty attributes. Another hash."""
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            info = tlv(0x30, tlv(0x02, b"\0") + tlv(0x30, b"") + spki(key))
+            signature = key.sign(info, ec.ECDSA(hashes.SHA384()))
+            return tlv(0x30, info + algorithm("1.2.840.10045.4.3.3") + tlv(0x03, b"\0" + signature))
         return (x509.CertificateSigningRequestBuilder()
                 .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Mallory"),
                                          x509.NameAttribute(NameOID.EMAIL_ADDRESS, "mallory@example.org")]))

@@ -131,6 +131,32 @@ def _():
         all_active(app)
 
 
+@tap.test("the card has signed, derivd-ca is away, the app comes back meanwhile: it is told to wait, and gets everything later")
+def _():
+    app, socket = App(kiosk, "patient"), kiosk.at("run/ca.sock")
+    with kiosk.session("--yes", "--no-wait") as s:
+        app.enroll(s.uri())
+        digits = app.digits()
+        kiosk.reader.ctl("slow 100")
+        s.type(digits)
+        s.expect("signing")
+        os.rename(socket, socket + ".away")
+        kiosk.kill("derivd-ca")
+        try:
+            s.expect("committed")
+            kiosk.reader.ctl("slow 0")
+            app.has_said("progress", stage=3)
+            tap.equal(app.events("item"), [], "items before derivd-ca is back")
+            app.stop()
+            app.go_on()
+            app.has_said("progress", more=1, stage=3)
+        finally:
+            os.rename(socket + ".away", socket)
+    kiosk.ctl("queue", "retry")
+    tap.equal(app.wait(), 0, "exit status")
+    all_active(app)
+
+
 @tap.test("an app that is connected gets successors when the card signs for them, also if it dies meanwhile")
 def _():
     app = kiosk.devices[0]

@@ -181,24 +181,37 @@ def _():
         tap.check(what in good, f"an envelope that is {what} was taken")
 
 
+def greeted(command):
+    """The head of what a TLS program gets for a Hello."""
+    hello = wire.frame(0x0601, 1, device.Hello(versions=[1], program="raw", platform="raw").SerializeToString())
+    client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        client.stdin.write(hello)
+        client.stdin.flush()
+        return client.stdout.read(12)[4:8].hex()
+    finally:
+        client.kill()
+        client.communicate()
+
+
+@tap.test("a client that greets as browsers do: with SNI, several protocols, and a group that the gateway does not have")
+def _():
+    file = identity(kiosk, "openssl")
+    for more in ([], ["-servername", "kiosk.example.org"], ["-groups", "P-384:P-256"], ["-groups", "P-256"],
+                 ["-ciphersuites", "TLS_AES_128_GCM_SHA256"], ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"]):
+        answer = greeted(["openssl", "s_client", "-quiet", "-connect", f"{kiosk.host}:{kiosk.port}", "-cert", file,
+                          "-key", file, "-alpn", "h2,http/1.1,derivd/1", *more])
+        tap.equal(answer, "06020000", f"number and flags of the answer, {more}")
+
+
 @tap.test("another TLS library: GnuTLS says Hello and is welcome")
 def _():
     if not shutil.which("gnutls-cli"):
         tap.skip("not installed: gnutls-cli")
     file = identity(kiosk, "gnutls")
-    hello = wire.frame(0x0601, 1, device.Hello(versions=[1], program="gnutls", platform="raw").SerializeToString())
-    client = subprocess.Popen(["gnutls-cli", "--logfile", "/dev/null", "--insecure", "--alpn", "derivd/1",
-                               "--x509certfile", file, "--x509keyfile", file, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3",
-                               "-p", str(kiosk.port), kiosk.host],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        client.stdin.write(hello)
-        client.stdin.flush()
-        answer = client.stdout.read(12)
-    finally:
-        client.kill()
-        client.communicate()
-    tap.equal(answer[4:8].hex(), "06020000", "number and flags of the answer")
+    tap.equal(greeted(["gnutls-cli", "--logfile", "/dev/null", "--insecure", "--alpn", "derivd/1", "--x509certfile", file,
+                       "--x509keyfile", file, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "-p", str(kiosk.port),
+                       kiosk.host]), "06020000", "number and flags of the answer")
 
 
 @tap.test("a body that another encoder would have made of the same values")
