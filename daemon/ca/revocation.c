@@ -42,6 +42,7 @@ struct revocation {
 	struct crl_store *store;
 	struct verdicts *verdicts;
 	struct peer *courier;
+	int64_t until_ms; /* boot time: no fetch may end later */
 	size_t next_failed;
 	struct failed failed[FAILED_MAX];
 };
@@ -68,7 +69,13 @@ struct revocation *revocation_new(const struct settings *settings)
 	r->settings = settings;
 	r->store = crl_store_new();
 	r->verdicts = verdicts_new();
+	revocation_begin(r);
 	return r;
+}
+
+void revocation_begin(struct revocation *r)
+{
+	r->until_ms = clock_boot_ms() + REVOCATION_MS;
 }
 
 void revocation_free(struct revocation *r)
@@ -227,6 +234,9 @@ static struct err *fetch(struct inquiry *q, const char *url, const char *path, c
 		return err_new(&ERR_REVOCATION_UNKNOWN,
 			"could not be fetched a moment ago; the next attempt is in %lld s",
 			(long long)(until - began + 999) / 1000);
+	if (began + FETCH_MS > q->r->until_ms)
+		return err_new(
+			&ERR_REVOCATION_UNKNOWN, "was not fetched, since others took too long");
 	struct err *e = call_courier(q->r, url, &fetched);
 	if (!e && fetched->status != 200)
 		e = err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);

@@ -13,10 +13,15 @@
 
 struct revocation;
 
+/* All fetches for one request together take no longer: whoever waits must hear a reason, not see the process killed. */
+#define REVOCATION_MS 40000
+
 /* settings outlives it. */
 struct revocation *revocation_new(const struct settings *settings);
 void revocation_free(struct revocation *r);
 DEFINE_AUTO(revocation, struct revocation *, revocation_free);
+/* A request begins: from now on REVOCATION_MS are left for fetching. */
+void revocation_begin(struct revocation *r);
 
 /*
  * A valid path from cert to this anchor at now_ms, no certificate of it revoked. is_signer: under the anchor's policies. The

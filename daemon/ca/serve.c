@@ -7,11 +7,14 @@
 #include "base/proc.h"
 #include "daemon/ca/command.h"
 #include "daemon/ca/op.h"
+#include "daemon/ca/revocation.h"
 #include "proto/kind.h"
 #include "proto/worker.h"
 
-/* An operation that takes longer is killed: a CRL fetch (5 s each) or an RSA key (4 s) fit in. */
+/* An operation that takes longer is killed: all CRL fetches together (revocation.h) and an RSA key (4 s) fit in. */
 #define DEADLINE_S 60
+_Static_assert(
+	REVOCATION_MS / 1000 < DEADLINE_S - 10, "a request that fetches must end with an answer");
 
 /* Refusals of assess carry a reason for each certificate, which a struct err cannot. */
 static struct err *reply_reasons(
@@ -50,6 +53,8 @@ static struct err *run_assess(struct worker *w, const void *request)
 {
 	struct card_reasons reasons = { 0 };
 	AUTO_MSG Ca__Assessment *m = NULL;
+
+	state_begin(w->state);
 	struct err *e = op_assess(w->state, request, &reasons, &m);
 
 	if (!e)
@@ -67,7 +72,7 @@ static struct err *run_assess(struct worker *w, const void *request)
 	static struct err *run_##operation(struct worker *w, const void *request)                  \
 	{                                                                                          \
 		AUTO_MSG Answer *m = NULL;                                                         \
-		state_trim(w->state);                                                              \
+		state_begin(w->state);                                                             \
 		TRY(op_##operation(w->state, request, &m));                                        \
 		TRY(settle(w->state));                                                             \
 		return worker_reply(w, number, m);                                                 \

@@ -90,10 +90,11 @@ static void drop_profiles(struct state *s)
 		profile_free(s->profiles[--s->n_profiles]);
 }
 
-void state_trim(struct state *s)
+void state_begin(struct state *s)
 {
 	if (s->n_profiles > STATE_PROFILES_MAX / 2)
 		drop_profiles(s);
+	revocation_begin(s->revocation);
 }
 
 void state_free(struct state *s)

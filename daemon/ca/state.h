@@ -39,8 +39,8 @@ MUST_CHECK struct err *state_open(struct state **ret_state);
 void state_free(struct state *s);
 DEFINE_AUTO(state, struct state *, state_free);
 
-/* Between two requests: forgets decoded profiles when they are many. */
-void state_trim(struct state *s);
+/* Before each request: forgets decoded profiles when they are many; what is fetched for it must come in time. */
+void state_begin(struct state *s);
 bool state_is_own_issuer(const struct state *s, const uint8_t key_id[static SHA256_LEN]);
 /* Signs under the delivery or receipt key, which must be the one that deployment.conf names. ERR_CA_MISCONFIGURED. */
 MUST_CHECK struct err *state_sign_delivery(

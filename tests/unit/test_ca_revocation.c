@@ -114,6 +114,7 @@ static struct err *assess(struct web_world *ww)
 {
 	AUTO(world_run) struct world_run *r = world_run_new(ww->w);
 
+	state_begin(ww->w->s);
 	r->card = ww->card;
 	return world_assess(r);
 }
@@ -204,6 +205,21 @@ static void what_comes_must_be_good(void **state)
 	publish_good(ww, NULL);
 	assert_err_text(assess(ww), &ERR_REVOCATION_UNKNOWN, "a moment ago");
 	world_now_ms += 31000;
+	assert_ok(assess(ww));
+}
+
+/* One request has so much time for fetching and no more; the next one has as much again. */
+static void when_others_took_too_long(void **state)
+{
+	AUTO(web_world) struct web_world *ww = web_world_new();
+	AUTO(world_run) struct world_run *r = world_run_new(ww->w);
+
+	state_begin(ww->w->s);
+	r->card = ww->card;
+	world_now_ms += REVOCATION_MS - 4000;
+	struct err *e = world_assess(r);
+	assert_int_equal(err_get_fate(e), FATE_RETRY);
+	assert_err_text(e, &ERR_REVOCATION_UNKNOWN, "others took too long");
 	assert_ok(assess(ww));
 }
 
@@ -426,6 +442,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_card),
 		cmocka_unit_test(it_is_refreshed),
 		cmocka_unit_test(what_comes_must_be_good),
+		cmocka_unit_test(when_others_took_too_long),
 		cmocka_unit_test(another_name_for_the_crl),
 		cmocka_unit_test(the_crl_of_another_ca),
 		cmocka_unit_test(a_crl_that_is_not_whole),
