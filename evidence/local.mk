@@ -3,6 +3,7 @@ noinst_LIBRARIES += evidence/libevidence.a
 evidence_libevidence_a_SOURCES = \
 	evidence/record.h evidence/record.c \
 	evidence/part.h evidence/part.c \
+	evidence/der.h evidence/der.c \
 	evidence/key.h evidence/key.c \
 	evidence/host.h evidence/host.c \
 	evidence/facts.h evidence/facts.c evidence/number.h evidence/number.c \

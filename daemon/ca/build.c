@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "daemon/ca/build_part.h"
-#include "daemon/ca/der.h"
 #include "daemon/ca/names.h"
 #include "daemon/ca/oid.h"
+#include "evidence/der.h"
 #include "proto/kind.h"
 
 void build_key_usage(struct buf *out, uint16_t bits)

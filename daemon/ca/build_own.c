@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "daemon/ca/build_part.h"
-#include "daemon/ca/der.h"
 #include "daemon/ca/names.h"
 #include "daemon/ca/oid.h"
+#include "evidence/der.h"
 
 static void put_constraints(struct buf *out, int path_len)
 {

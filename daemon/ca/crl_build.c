@@ -1,8 +1,8 @@
 /* crl_build.c: version 2, complete, direct, with authorityKeyIdentifier and cRLNumber. */
 #include "daemon/ca/crl_build.h"
 
-#include "daemon/ca/der.h"
 #include "daemon/ca/oid.h"
+#include "evidence/der.h"
 
 static void put_reason(struct buf *out, uint32_t reason)
 {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ca/der.h"
 #include "daemon/ca/oid.h"
 #include "evidence/cert.h"
+#include "evidence/der.h"
 #include "evidence/key.h"
 #include "proto/kind.h"
 

@@ -6,8 +6,7 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/settings_profile.c \
 	daemon/ca/profile.h daemon/ca/profile.c \
 	daemon/ca/template.h daemon/ca/template.c \
-	daemon/ca/names.h daemon/ca/names.c \
-	daemon/ca/der.h daemon/ca/der.c daemon/ca/oid.h \
+	daemon/ca/names.h daemon/ca/names.c daemon/ca/oid.h \
 	daemon/ca/issuer.h daemon/ca/issuer.c \
 	daemon/ca/build.h daemon/ca/build_part.h daemon/ca/build.c daemon/ca/build_own.c \
 	daemon/ca/keys.h daemon/ca/keys.c \

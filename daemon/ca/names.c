@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "daemon/ca/der.h"
 #include "daemon/ca/profile.h"
 #include "daemon/ca/template.h"
+#include "evidence/der.h"
 #include "proto/kind.h"
 
 /* Attributes that a subject may have; max in characters, from RFC 5280 appendix A.1 (0: our own maximum). */

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "daemon/ca/ca.h"
-#include "daemon/ca/der.h"
 #include "daemon/ca/grant.h"
+#include "evidence/der.h"
 
 struct order {
 	struct grant *grant;

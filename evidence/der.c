@@ -1,5 +1,5 @@
 /* der.c: DER by hand. Definite lengths only; nothing here is longer than 2^32 bytes. */
-#include "daemon/ca/der.h"
+#include "evidence/der.h"
 
 #include <openssl/asn1.h>
 #include <openssl/objects.h>
@@ -224,17 +224,65 @@ static struct err *get_time(struct cursor *c, int64_t *ret_ms)
 	return NULL;
 }
 
-struct err *der_validity(struct bytes certificate, int64_t *ret_from_ms, int64_t *ret_to_ms)
+/* What stands behind a certificate's issuer. */
+static struct err *enter_certificate(struct bytes certificate, struct cursor *ret_tbs)
 {
-	struct cursor outer = { certificate }, cert = { 0 }, tbs = { 0 }, validity = { 0 };
+	struct cursor outer = { certificate }, cert = { 0 };
 
 	TRY(der_get(&outer, DER_SEQUENCE, &cert.rest, NULL));
-	TRY(der_get(&cert, DER_SEQUENCE, &tbs.rest, NULL));
-	TRY(der_get(&tbs, DER_CONTEXT_CONSTRUCTED(0), NULL, NULL));
-	TRY(der_get(&tbs, DER_INTEGER, NULL, NULL));
-	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* algorithm */
-	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* issuer */
+	TRY(cursor_end(&outer));
+	TRY(der_get(&cert, DER_SEQUENCE, &ret_tbs->rest, NULL));
+	TRY(der_get(ret_tbs, DER_CONTEXT_CONSTRUCTED(0), NULL, NULL));
+	TRY(der_get(ret_tbs, DER_INTEGER, NULL, NULL));
+	TRY(der_get(ret_tbs, DER_SEQUENCE, NULL, NULL));   /* algorithm */
+	return der_get(ret_tbs, DER_SEQUENCE, NULL, NULL); /* issuer */
+}
+
+struct err *der_validity(struct bytes certificate, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+	struct cursor tbs = { 0 }, validity = { 0 };
+
+	TRY(enter_certificate(certificate, &tbs));
 	TRY(der_get(&tbs, DER_SEQUENCE, &validity.rest, NULL));
 	TRY(get_time(&validity, ret_from_ms));
 	return get_time(&validity, ret_to_ms);
+}
+
+/* The value of the extension with this object identifier, critical or not. */
+static struct err *find_extension(struct cursor *list, struct bytes oid, struct bytes *ret_value)
+{
+	while (list->rest.len) {
+		struct cursor ext = { 0 };
+		struct bytes found;
+		TRY(der_get(list, DER_SEQUENCE, &ext.rest, NULL));
+		TRY(der_get(&ext, DER_OID, NULL, &found));
+		if (!bytes_eq(found, oid))
+			continue;
+		if (ext.rest.len && ext.rest.data[0] == DER_BOOLEAN)
+			TRY(der_get(&ext, DER_BOOLEAN, NULL, NULL));
+		return der_get(&ext, DER_OCTET_STRING, ret_value, NULL);
+	}
+	return err_new(&ERR_FORMAT, "DER: a certificate without an extension that it must have");
+}
+
+struct err *der_certificate_key(
+	struct bytes certificate, struct bytes *ret_spki, struct bytes *ret_key_id)
+{
+	static const uint8_t key_id_oid[] = { 0x06, 0x03, 0x55, 0x1d, 0x0e };
+	struct cursor tbs = { 0 }, tagged = { 0 }, extensions = { 0 }, value = { 0 };
+	struct bytes spki;
+
+	TRY(enter_certificate(certificate, &tbs));
+	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* validity */
+	TRY(der_get(&tbs, DER_SEQUENCE, NULL, NULL)); /* subject */
+	TRY(der_get(&tbs, DER_SEQUENCE, NULL, &spki));
+	for (uint8_t id = 1; id <= 2; id++) /* unique identifiers of old */
+		if (tbs.rest.len && tbs.rest.data[0] == DER_CONTEXT(id))
+			TRY(der_get(&tbs, DER_CONTEXT(id), NULL, NULL));
+	TRY(der_get(&tbs, DER_CONTEXT_CONSTRUCTED(3), &tagged.rest, NULL));
+	TRY(der_get(&tagged, DER_SEQUENCE, &extensions.rest, NULL));
+	TRY(find_extension(&extensions, BYTES(key_id_oid, sizeof(key_id_oid)), &value.rest));
+	TRY(der_get(&value, DER_OCTET_STRING, ret_key_id, NULL));
+	*ret_spki = spki;
+	return NULL;
 }

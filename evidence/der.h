@@ -2,8 +2,8 @@
  * der.h: writing DER (X.690) straight into a buffer, and walking over it. Certificates and CRLs are
  * written this way because building them from libcrypto's objects costs ten times their signature.
  */
-#ifndef DERIVD_DAEMON_CA_DER_H
-#define DERIVD_DAEMON_CA_DER_H
+#ifndef DERIVD_EVIDENCE_DER_H
+#define DERIVD_EVIDENCE_DER_H
 
 #include "base/buf.h"
 
@@ -58,6 +58,9 @@ MUST_CHECK struct err *der_request_key(struct bytes pkcs10, struct bytes *ret_sp
 /* notBefore and notAfter of a certificate. ERR_FORMAT. */
 MUST_CHECK struct err *der_validity(
 	struct bytes certificate, int64_t *ret_from_ms, int64_t *ret_to_ms);
+/* Key and subject key identifier of a certificate, both lent. ERR_FORMAT, also when it has no identifier. */
+MUST_CHECK struct err *der_certificate_key(
+	struct bytes certificate, struct bytes *ret_spki, struct bytes *ret_key_id);
 /* The bits of a SubjectPublicKeyInfo's key, lent: what key identifiers are hashed from. ERR_FORMAT. */
 MUST_CHECK struct err *der_spki_bits(struct bytes spki, struct bytes *ret_bits);
 
