@@ -178,6 +178,8 @@ struct err *key_parse(struct bytes spki, EVP_PKEY **ret_key)
 	if (spki.len == 0 || spki.len > KEY_SPKI_MAX)
 		return err_new(&ERR_FORMAT, "a public key of %zu bytes, where 1 to %d are allowed",
 			spki.len, KEY_SPKI_MAX);
+	if (sig_is_p256_spki(spki))
+		return sig_public_spki(spki, ret_key);
 	AUTO(pubkey) X509_PUBKEY *pubkey = d2i_X509_PUBKEY(NULL, &p, (long)spki.len);
 	if (!pubkey)
 		return sig_openssl_error(&ERR_FORMAT, "a public key does not parse");
