@@ -16,6 +16,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/deployment.h evidence/deployment.c evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \
 	evidence/bundle.h evidence/bundle.c evidence/evidence.c \
-	evidence/seal.h evidence/seal.c evidence/seal_form.h evidence/seal_form.c
+	evidence/seal.h evidence/seal.c evidence/seal_form.h evidence/seal_form.c \
+	evidence/seal_p256.h evidence/seal_p256.c
 evidence_libevidence_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CONFUSE_CFLAGS)
 EVIDENCE_LIBS = evidence/libevidence.a $(PROTO_LIBS) $(BASE_LIBS) $(CRYPTO_LIBS)

@@ -1,6 +1,7 @@
 /*
- * seal.c: OpenSSL's CMS does the work. Its convenience functions copy the content through buffers that are not wiped, so
- * the content is written to, and read from, the cipher directly.
+ * seal.c: keys to P-256 recipients are sealed in seal_p256.c; OpenSSL's CMS does the rest: it seals to RSA recipients and opens all.
+ * Its convenience functions copy the content through buffers that are not wiped, so the content is written to, and read from,
+ * the cipher directly.
  */
 #include "evidence/seal.h"
 
@@ -19,6 +20,7 @@
 #include "evidence/key.h"
 #include "evidence/record.h"
 #include "evidence/seal_form.h"
+#include "evidence/seal_p256.h"
 #include "proto/kind.h"
 
 #define CONTENT_LABEL "derivd sealed key v1"
@@ -85,7 +87,7 @@ void seal_start(void)
 /* --- sealing --- */
 
 /* Whether the key is sound was looked at when the certificate came: with the statement, or into ca.conf. */
-static struct err *check_recipient(X509 *cert)
+static struct err *check_recipient(X509 *cert, bool *ret_ec)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	const char *type = key ? key_type(key) : NULL;
@@ -103,14 +105,16 @@ static struct err *check_recipient(X509 *cert)
 	if (!cert_has_key_usage(cert, ec ? KU_KEY_AGREEMENT : KU_KEY_ENCIPHERMENT, true))
 		return err_new(&ERR_CERT_NOT_ELIGIBLE, "its certificate is not for key %s",
 			ec ? "agreement" : "encipherment");
+	*ret_ec = ec;
 	return NULL;
 }
 
 struct err *seal_recipient(X509 *cert)
 {
 	AUTO(pkey) EVP_PKEY *key = NULL;
+	bool ec;
 
-	TRY(check_recipient(cert));
+	TRY(check_recipient(cert, &ec));
 	return err_as(&ERR_CERT_NOT_ELIGIBLE,
 		key_from_pubkey(X509_get_X509_PUBKEY(cert), &key), "its key");
 }
@@ -184,18 +188,14 @@ struct err *seal_content(
 	return NULL;
 }
 
-/* OpenSSL's own defaults are SHA-1 for key derivation and PKCS#1 v1.5 for RSA. */
-static bool add_recipient(CMS_ContentInfo *cms, X509 *recipient)
+/* OpenSSL's own default is PKCS#1 v1.5. */
+static bool add_rsa_recipient(CMS_ContentInfo *cms, X509 *recipient)
 {
 	CMS_RecipientInfo *ri =
 		CMS_add1_recipient_cert(cms, recipient, CMS_USE_KEYID | CMS_KEY_PARAM);
 	EVP_PKEY_CTX *ctx = ri ? CMS_RecipientInfo_get0_pkey_ctx(ri) : NULL;
 
-	if (!ctx)
-		return false;
-	if (CMS_RecipientInfo_type(ri) == CMS_RECIPINFO_AGREE)
-		return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) == 1;
-	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	return ctx && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
 	       EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 &&
 	       EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
 }
@@ -208,22 +208,54 @@ static bool encrypt(CMS_ContentInfo *cms, struct bytes content)
 	       BIO_flush(bio) == 1 && CMS_dataFinal(cms, bio) == 1;
 }
 
-struct err *seal_to(const struct secret *content, X509 *recipient, struct buf **ret_sealed)
+static struct err *seal_rsa(struct bytes content, X509 *recipient, struct buf **ret_sealed)
 {
 	AUTO(cms) CMS_ContentInfo *cms = NULL;
 	AUTO(buf) struct buf *out = buf_new();
 
-	TRY(err_wrap(check_recipient(recipient), "recipient of a sealed key"));
 	cms = CMS_encrypt(NULL, NULL, EVP_aes_256_gcm(), CMS_PARTIAL | CMS_BINARY);
-	if (!cms || !add_recipient(cms, recipient) || !encrypt(cms, secret_bytes(content)))
+	if (!cms || !add_rsa_recipient(cms, recipient) || !encrypt(cms, content))
 		return sig_openssl_error(&ERR_SYSTEM, "a key cannot be sealed");
 	int len = i2d_CMS_ContentInfo(cms, NULL);
 	uint8_t *p = len > 0 ? buf_grow(out, (size_t)len) : NULL;
 	if (!p || i2d_CMS_ContentInfo(cms, &p) != len)
 		return sig_openssl_error(&ERR_SYSTEM, "a sealed key cannot be encoded");
-	TRY(err_as(&ERR_SYSTEM, seal_form(buf_bytes(out)), "sealing, with this OpenSSL"));
 	*ret_sealed = take(out);
 	return NULL;
+}
+
+/* What does not have the form, no receiver would open. */
+static struct err *check_form(struct buf *take_sealed, struct buf **ret_sealed)
+{
+	AUTO(buf) struct buf *sealed = take_sealed;
+
+	TRY(err_as(&ERR_SYSTEM, seal_form(buf_bytes(sealed)), "sealing, with this OpenSSL"));
+	*ret_sealed = take(sealed);
+	return NULL;
+}
+
+struct err *seal_to_key(const struct secret *content, EVP_PKEY *recipient, struct bytes key_id,
+	struct buf **ret_sealed)
+{
+	struct buf *sealed = NULL;
+
+	TRY(seal_p256(secret_bytes(content), recipient, key_id, &sealed));
+	return check_form(sealed, ret_sealed);
+}
+
+struct err *seal_to(const struct secret *content, X509 *recipient, struct buf **ret_sealed)
+{
+	struct buf *sealed = NULL;
+	bool ec;
+
+	TRY(err_wrap(check_recipient(recipient, &ec), "recipient of a sealed key"));
+	if (!ec) {
+		TRY(seal_rsa(secret_bytes(content), recipient, &sealed));
+		return check_form(sealed, ret_sealed);
+	}
+	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(recipient);
+	return seal_to_key(content, X509_get0_pubkey(recipient),
+		BYTES(ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id)), ret_sealed);
 }
 
 struct err *seal(

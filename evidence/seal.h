@@ -48,6 +48,12 @@ MUST_CHECK struct err *seal_content(
 MUST_CHECK struct err *seal_to(
 	const struct secret *content, X509 *recipient, struct buf **ret_sealed);
 /*
+ * The same without parsing a certificate again: to the P-256 key, and by the subject key identifier, of one that was judged
+ * when it came. ERR_SYSTEM.
+ */
+MUST_CHECK struct err *seal_to_key(const struct secret *content, EVP_PKEY *recipient,
+	struct bytes key_id, struct buf **ret_sealed);
+/*
  * Opens what seal made for cert, whose private key is recipient. Anything else than exactly that form is refused before
  * OpenSSL's CMS reader sees it; nothing of the content is looked at before its integrity is proved. ERR_FORMAT when it is
  * malformed or does not open, ERR_EVIDENCE_BAD when it was made for something else.

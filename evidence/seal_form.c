@@ -1,25 +1,19 @@
 /*
- * seal_form.c: a strict walk from field to field; what may not vary is compared byte by byte. Readers of CMS have had
+ * seal_form.c: a strict walk from field to field; what may not vary is compared byte by byte, and written from the same
+ * constants: OpenSSL's CMS, which opens what is written here, says whether they are right. Readers of CMS have had
  * memory errors with odd parameters, accept tags of four bytes and key derivation with SHA-1; nothing of that passes here.
  */
 #include "evidence/seal_form.h"
 
 #include <stdlib.h>
 
-#include "base/buf.h"
+#include "evidence/der.h"
 #include "evidence/seal.h"
 
-#define SEQUENCE 0x30
-#define SET 0x31
-#define OCTET_STRING 0x04
-#define CONTEXT_0 0xa0
-#define CONTEXT_1 0xa1
-#define CONTEXT_0_PRIMITIVE 0x80
+#define CONTEXT_0 DER_CONTEXT_CONSTRUCTED(0)
+#define CONTEXT_1 DER_CONTEXT_CONSTRUCTED(1)
+#define CONTEXT_0_PRIMITIVE DER_CONTEXT(0)
 
-#define GCM_TAG_LEN 16
-#define GCM_NONCE_LEN 12
-#define WRAPPED_LEN 40 /* AES key wrap adds eight bytes to the 32 of the key */
-#define POINT_LEN 65
 #define RSA_MIN_LEN 256
 #define RSA_MAX_LEN 512
 
@@ -58,51 +52,17 @@ static struct err *exact(struct cursor *c, const char *name, const uint8_t *lite
 	return NULL;
 }
 
-/* DER's length: as short as can be; two length bytes are enough for SEAL_MAX. */
-static struct err *get_length(struct cursor *c, size_t *ret_len)
-{
-	uint8_t first, byte;
-	uint16_t word;
-
-	TRY(cursor_u8(c, &first));
-	*ret_len = first;
-	if (first < 0x80)
-		return NULL;
-	if (first == 0x81) {
-		TRY(cursor_u8(c, &byte));
-		*ret_len = byte;
-		return byte >= 0x80 ? NULL : err_new(&ERR_FORMAT, "a length that is not DER");
-	}
-	if (first != 0x82)
-		return err_new(&ERR_FORMAT, "a length that is not DER, or too long");
-	TRY(cursor_u16(c, &word));
-	*ret_len = word;
-	return word >= 0x100 ? NULL : err_new(&ERR_FORMAT, "a length that is not DER");
-}
-
-static struct err *get_value(struct cursor *c, uint8_t tag, struct bytes *ret_value)
-{
-	uint8_t own;
-	size_t len;
-
-	TRY(cursor_u8(c, &own));
-	if (own != tag)
-		return err_new(&ERR_FORMAT, "tag %02x, not %02x", own, tag);
-	TRY(get_length(c, &len));
-	return cursor_bytes(c, len, ret_value);
-}
-
 /* The value of the next element, which must have this tag, as a cursor. */
 static struct err *enter(struct cursor *c, const char *name, uint8_t tag, struct cursor *ret_inner)
 {
-	return err_wrap(get_value(c, tag, &ret_inner->rest), "%s", name);
+	return err_wrap(der_get(c, tag, &ret_inner->rest, NULL), "%s", name);
 }
 
 static struct err *get_octets(struct cursor *c, const char *name, size_t min, size_t max)
 {
 	struct bytes b;
 
-	TRY(err_wrap(get_value(c, OCTET_STRING, &b), "%s", name));
+	TRY(err_wrap(der_get(c, DER_OCTET_STRING, &b, NULL), "%s", name));
 	if (b.len < min || b.len > max)
 		return err_new(&ERR_FORMAT, "%s: %zu bytes", name, b.len);
 	return NULL;
@@ -118,17 +78,17 @@ static struct err *key_agreement(struct cursor *ri)
 	TRY(enter(&originator, "originator key", CONTEXT_1, &point));
 	TRY(cursor_end(&originator));
 	TRY(EXACT(&point, "originator key", EC_PUBLIC_KEY));
-	TRY(err_wrap(cursor_bytes(&point, POINT_LEN - 1, &rest), "originator key"));
+	TRY(err_wrap(cursor_bytes(&point, SEAL_POINT_LEN - 1, &rest), "originator key"));
 	TRY(cursor_end(&point));
 	TRY(EXACT(ri, "key agreement", ECDH_SHA256_WRAP));
-	TRY(enter(ri, "encrypted keys", SEQUENCE, &keys));
+	TRY(enter(ri, "encrypted keys", DER_SEQUENCE, &keys));
 	TRY(cursor_end(ri));
-	TRY(enter(&keys, "encrypted key", SEQUENCE, &key));
+	TRY(enter(&keys, "encrypted key", DER_SEQUENCE, &key));
 	TRY(err_wrap(cursor_end(&keys), "more than one recipient"));
 	TRY(enter(&key, "recipient", CONTEXT_0, &id));
 	TRY(get_octets(&id, "subject key identifier", 1, SEAL_SKI_MAX));
 	TRY(cursor_end(&id));
-	TRY(get_octets(&key, "encrypted key", WRAPPED_LEN, WRAPPED_LEN));
+	TRY(get_octets(&key, "encrypted key", SEAL_WRAPPED_LEN, SEAL_WRAPPED_LEN));
 	return cursor_end(&key);
 }
 
@@ -137,7 +97,7 @@ static struct err *key_transport(struct cursor *ri)
 	struct bytes id;
 
 	TRY(EXACT(ri, "version of the recipient", VERSION_2));
-	TRY(err_wrap(get_value(ri, CONTEXT_0_PRIMITIVE, &id), "recipient"));
+	TRY(err_wrap(der_get(ri, CONTEXT_0_PRIMITIVE, &id, NULL), "recipient"));
 	if (id.len < 1 || id.len > SEAL_SKI_MAX)
 		return err_new(&ERR_FORMAT, "subject key identifier: %zu bytes", id.len);
 	TRY(EXACT(ri, "key transport", OAEP_SHA256));
@@ -145,34 +105,34 @@ static struct err *key_transport(struct cursor *ri)
 	return cursor_end(ri);
 }
 
-static struct err *recipients(struct cursor *c)
+static struct err *get_recipients(struct cursor *c)
 {
 	struct cursor set, ri;
 
-	TRY(enter(c, "recipients", SET, &set));
+	TRY(enter(c, "recipients", DER_SET, &set));
 	if (set.rest.len && set.rest.data[0] == CONTEXT_1) {
 		TRY(enter(&set, "recipient", CONTEXT_1, &ri));
 		TRY(key_agreement(&ri));
 	} else {
-		TRY(enter(&set, "recipient", SEQUENCE, &ri));
+		TRY(enter(&set, "recipient", DER_SEQUENCE, &ri));
 		TRY(key_transport(&ri));
 	}
 	return err_wrap(cursor_end(&set), "more than one recipient");
 }
 
-static struct err *content(struct cursor *c)
+static struct err *get_content(struct cursor *c)
 {
 	struct cursor info;
 	struct bytes b;
 
-	TRY(enter(c, "content", SEQUENCE, &info));
+	TRY(enter(c, "content", DER_SEQUENCE, &info));
 	TRY(EXACT(&info, "content type", OID_DATA));
 	TRY(EXACT(&info, "content encryption", AES_256_GCM));
-	TRY(err_wrap(cursor_bytes(&info, GCM_NONCE_LEN, &b), "nonce"));
+	TRY(err_wrap(cursor_bytes(&info, SEAL_NONCE_LEN, &b), "nonce"));
 	TRY(EXACT(&info, "tag length", TAG_LEN_16));
-	TRY(err_wrap(get_value(&info, CONTEXT_0_PRIMITIVE, &b), "encrypted content"));
+	TRY(err_wrap(der_get(&info, CONTEXT_0_PRIMITIVE, &b, NULL), "encrypted content"));
 	TRY(cursor_end(&info));
-	TRY(get_octets(c, "tag", GCM_TAG_LEN, GCM_TAG_LEN));
+	TRY(get_octets(c, "tag", SEAL_TAG_LEN, SEAL_TAG_LEN));
 	return err_wrap(cursor_end(c), "attributes");
 }
 
@@ -182,14 +142,74 @@ struct err *seal_form(struct bytes sealed)
 
 	if (sealed.len > SEAL_MAX)
 		return err_new(&ERR_FORMAT, "%zu bytes, more than %d", sealed.len, SEAL_MAX);
-	TRY(enter(&c, "CMS", SEQUENCE, &outer));
+	TRY(enter(&c, "CMS", DER_SEQUENCE, &outer));
 	TRY(cursor_end(&c));
 	TRY(EXACT(&outer, "CMS type", OID_AUTH_ENVELOPED));
 	TRY(enter(&outer, "CMS content", CONTEXT_0, &wrapper));
 	TRY(cursor_end(&outer));
-	TRY(enter(&wrapper, "AuthEnvelopedData", SEQUENCE, &data));
+	TRY(enter(&wrapper, "AuthEnvelopedData", DER_SEQUENCE, &data));
 	TRY(cursor_end(&wrapper));
 	TRY(EXACT(&data, "version", VERSION_0));
-	TRY(recipients(&data));
-	return content(&data);
+	TRY(get_recipients(&data));
+	return get_content(&data);
+}
+
+/* --- writing --- */
+
+#define PUT(out, literal) buf_add(out, literal, sizeof(literal))
+
+static void put_key_agreement(struct buf *out, const struct seal_parts *p)
+{
+	size_t info = der_begin(out, CONTEXT_1);
+
+	PUT(out, VERSION_3);
+	size_t originator = der_begin(out, CONTEXT_0);
+	size_t point = der_begin(out, CONTEXT_1);
+	PUT(out, EC_PUBLIC_KEY);
+	/* The point's first byte, which says that it is not compressed, ends that already. */
+	buf_add(out, p->point + 1, sizeof(p->point) - 1);
+	der_end(out, point);
+	der_end(out, originator);
+	PUT(out, ECDH_SHA256_WRAP);
+	size_t keys = der_begin(out, DER_SEQUENCE);
+	size_t key = der_begin(out, DER_SEQUENCE);
+	size_t id = der_begin(out, CONTEXT_0);
+	der_put(out, DER_OCTET_STRING, p->key_id);
+	der_end(out, id);
+	der_put(out, DER_OCTET_STRING, BYTES(p->wrapped, sizeof(p->wrapped)));
+	der_end(out, key);
+	der_end(out, keys);
+	der_end(out, info);
+}
+
+static void put_content(struct buf *out, const struct seal_parts *p)
+{
+	size_t info = der_begin(out, DER_SEQUENCE);
+
+	PUT(out, OID_DATA);
+	PUT(out, AES_256_GCM);
+	buf_add(out, p->nonce, sizeof(p->nonce));
+	PUT(out, TAG_LEN_16);
+	der_put(out, CONTEXT_0_PRIMITIVE, buf_bytes(p->encrypted));
+	der_end(out, info);
+	der_put(out, DER_OCTET_STRING, BYTES(p->tag, sizeof(p->tag)));
+}
+
+struct buf *seal_form_write(const struct seal_parts *p)
+{
+	struct buf *out = buf_new();
+	size_t outer = der_begin(out, DER_SEQUENCE);
+
+	PUT(out, OID_AUTH_ENVELOPED);
+	size_t wrapper = der_begin(out, CONTEXT_0);
+	size_t data = der_begin(out, DER_SEQUENCE);
+	PUT(out, VERSION_0);
+	size_t recipients = der_begin(out, DER_SET);
+	put_key_agreement(out, p);
+	der_end(out, recipients);
+	put_content(out, p);
+	der_end(out, data);
+	der_end(out, wrapper);
+	der_end(out, outer);
+	return out;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "evidence/cert.h"
+#include "evidence/der.h"
 #include "evidence/key.h"
 #include "evidence/seal.h"
 #include "evidence/statement.h"
@@ -40,6 +41,24 @@ static struct err *check_identity(const struct statement *s, struct seen *seen, 
 	return NULL;
 }
 
+/*
+ * What is sealed later is sealed to the key and the identifier that der_certificate_key finds: they must be those that OpenSSL
+ * sees, which is less strict about encodings.
+ */
+static struct err *check_key(const struct statement *s, X509 *cert, EVP_PKEY *key)
+{
+	const ASN1_OCTET_STRING *seen = X509_get0_subject_key_id(cert);
+	AUTO(buf) struct buf *seen_spki = sig_spki(key);
+	struct bytes spki, id;
+
+	TRY(err_as(&ERR_STATEMENT_BAD, der_certificate_key(s->sealing_certificate, &spki, &id),
+		"not DER"));
+	if (!bytes_eq(spki, buf_bytes(seen_spki)) ||
+		!bytes_eq(id, BYTES(ASN1_STRING_get0_data(seen), (size_t)ASN1_STRING_length(seen))))
+		return err_new(&ERR_STATEMENT_BAD, "its key can be read in two ways");
+	return NULL;
+}
+
 static struct err *check_sealing(const struct statement *s, EVP_PKEY *identity, struct seen *seen)
 {
 	AUTO(x509) X509 *cert = NULL;
@@ -59,6 +78,7 @@ static struct err *check_sealing(const struct statement *s, EVP_PKEY *identity, 
 		return err_new(&ERR_STATEMENT_BAD,
 			"sealing certificate: a key of type %s, not p256", key_type(key));
 	TRY(err_as(&ERR_STATEMENT_BAD, seal_recipient(cert), "sealing certificate"));
+	TRY(err_wrap(check_key(s, cert, key), "sealing certificate"));
 	key_hash(key, hash);
 	return see(seen, "sealing certificate", hash);
 }

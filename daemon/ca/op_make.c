@@ -9,7 +9,7 @@
 
 #include "base/secret.h"
 #include "daemon/ca/grant.h"
-#include "evidence/cert.h"
+#include "evidence/der.h"
 #include "evidence/key.h"
 #include "evidence/seal.h"
 
@@ -41,12 +41,15 @@ static struct err *new_key(const char *type, EVP_PKEY **ret_key)
 		const char *curve;
 		size_t bits;
 	} types[] = {
-		{ "p256", "P-256", 0 },
 		{ "p384", "P-384", 0 },
 		{ "rsa2048", NULL, 2048 },
 		{ "rsa3072", NULL, 3072 },
 	};
 
+	if (strcmp(type, "p256") == 0) {
+		*ret_key = sig_new_p256();
+		return NULL;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if (strcmp(types[i].type, type) != 0)
 			continue;
@@ -57,20 +60,30 @@ static struct err *new_key(const char *type, EVP_PKEY **ret_key)
 	return err_new(&ERR_CA_MISCONFIGURED, "key type \"%s\"", type);
 }
 
+/* The device's certificate was judged with its statement, and the receipt is the log's: only its key is needed now. */
+static struct err *seal_to_device(
+	const struct receipt *r, const struct secret *content, struct buf **ret_sealed)
+{
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	struct bytes spki, key_id;
+
+	TRY(err_as(&ERR_STORE, der_certificate_key(r->sealing_certificate, &spki, &key_id),
+		"sealing certificate in the log"));
+	TRY(err_as(&ERR_STORE, sig_public_spki(spki, &key), "sealing certificate in the log"));
+	return seal_to_key(content, key, key_id, ret_sealed);
+}
+
 static struct err *seal_all(
 	struct state *s, const struct grant *g, EVP_PKEY *key, struct copies **ret_copies)
 {
 	AUTO(copies) struct copies *c = xcalloc(1, sizeof(*c));
 	AUTO(secret) struct secret *content = NULL;
-	AUTO(x509) X509 *device = NULL;
 	struct seal_context context = { .purpose = g->purpose->purpose };
 	X509 *recipients[COPIES_MAX];
 	size_t n = 0;
 
 	memcpy(context.deployment, s->deployment->id, DEPLOYMENT_ID_LEN);
 	memcpy(context.intent_hash, g->receipt->intent_hash, SHA256_LEN);
-	TRY(cert_parse(g->receipt->sealing_certificate, &device));
-	recipients[n++] = device;
 	if (profile_is_escrowed(g->profile)) {
 		if (!s->settings->n_escrow)
 			return err_new(
@@ -82,11 +95,10 @@ static struct err *seal_all(
 			recipients[n++] = s->settings->escrow[i];
 	}
 	TRY(seal_content(key, &context, &content));
-	for (; c->n < n; c->n++) {
-		/* The device's certificate was tried with its statement: what fails here is ca.conf's. */
-		TRY(err_as(&ERR_CA_MISCONFIGURED, seal_to(content, recipients[c->n], &c->v[c->n]),
-			"sealing"));
-	}
+	TRY(seal_to_device(g->receipt, content, &c->v[0]));
+	for (c->n = 1; c->n <= n; c->n++)
+		TRY(err_as(&ERR_CA_MISCONFIGURED,
+			seal_to(content, recipients[c->n - 1], &c->v[c->n]), "sealing"));
 	*ret_copies = take(c);
 	return NULL;
 }

@@ -98,6 +98,8 @@ static void other_things_that_are_refused(void **state)
 		xstrdup("anchor \"a\" {certificate = \"root.pem\"\nother-certificates = \"all\"}"),
 		"other-certificates");
 	refuse(w, xstrdup("escrow = {\"missing.pem\"}"), "missing.pem");
+	refuse(w, xstrdup("escrow = {\"root.pem\"}"), "not for key agreement");
+	refuse(w, xstrdup("history = \"root.pem\""), "not for key agreement");
 	refuse(w, xstrdup("app \"Bad Name\" {file = \"root.pem\"}"), "app");
 	refuse(w, xstrdup("app \"mail\" {file = \"missing\"}"), "missing");
 	assert_ok(load(w, "anchor \"a\" {certificate = \"root.pem\"}"));

@@ -3,7 +3,10 @@
 
 #include <openssl/x509v3.h>
 
+#include "evidence/cert.h"
+#include "evidence/der.h"
 #include "evidence/key.h"
+#include "evidence/seal.h"
 #include "tests/unit/enrollment.h"
 
 static struct err *check(struct enrollment *e)
@@ -191,18 +194,52 @@ static struct bytes seal_cert(struct enrollment *e, EVP_PKEY *key, EVP_PKEY *sig
 	return replace(&e->sealing_der, cert_der(e->sealing_cert));
 }
 
-/* An identifier that no sealed key has room for. */
-static struct bytes seal_cert_with_long_id(struct enrollment *e)
+/* OpenSSL takes lengths in more bytes than needed; what is read by hand later does not. */
+static struct bytes seal_cert_not_der(struct enrollment *e)
 {
-	ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
-	uint8_t bytes[65] = { 1 };
+	struct cursor outer = { buf_bytes(e->sealing_der) }, cert = { 0 }, tbs = { 0 };
+	AUTO(buf) struct buf *out = buf_new(), *signed_part = buf_new();
+	struct bytes algorithm, part;
+	uint8_t signature[80];
+	size_t len = sizeof(signature);
 
-	seal_cert(e, e->sealing, e->identity);
-	ASN1_OCTET_STRING_set(id, bytes, sizeof(bytes));
-	assert_int_equal(X509_add1_ext_i2d(e->sealing_cert, NID_subject_key_identifier, id, 0,
+	assert_ok(der_get(&outer, DER_SEQUENCE, &cert.rest, NULL));
+	assert_ok(der_get(&cert, DER_SEQUENCE, &tbs.rest, NULL));
+	size_t mark = der_begin(signed_part, DER_SEQUENCE);
+	assert_ok(der_get(&tbs, DER_CONTEXT_CONSTRUCTED(0), NULL, &part));
+	buf_add_bytes(signed_part, part);
+	assert_ok(der_get(&tbs, DER_INTEGER, &part, NULL));
+	buf_add_u8(signed_part, DER_INTEGER);
+	buf_add_u8(signed_part, 0x81);
+	buf_add_u8(signed_part, (uint8_t)part.len);
+	buf_add_bytes(signed_part, part);
+	buf_add_bytes(signed_part, tbs.rest);
+	der_end(signed_part, mark);
+	assert_ok(der_get(&cert, DER_SEQUENCE, NULL, &algorithm));
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, e->identity), 1);
+	assert_int_equal(
+		EVP_DigestSign(ctx, signature, &len, buf_data(signed_part), buf_len(signed_part)),
+		1);
+	EVP_MD_CTX_free(ctx);
+	mark = der_begin(out, DER_SEQUENCE);
+	buf_add_bytes(out, buf_bytes(signed_part));
+	buf_add_bytes(out, algorithm);
+	der_put_bits(out, BYTES(signature, len));
+	der_end(out, mark);
+	return replace(&e->sealing_der, take(out));
+}
+
+static struct bytes seal_cert_with_id(struct enrollment *e, int bytes)
+{
+	static uint8_t id[SEAL_SKI_MAX + 1];
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+
+	ASN1_OCTET_STRING_set(value, id, bytes);
+	assert_int_equal(X509_add1_ext_i2d(e->sealing_cert, NID_subject_key_identifier, value, 0,
 				 X509V3_ADD_REPLACE),
 		1);
-	ASN1_OCTET_STRING_free(id);
+	ASN1_OCTET_STRING_free(value);
 	assert_true(X509_sign(e->sealing_cert, e->identity, EVP_sha256()) > 0);
 	return replace(&e->sealing_der, cert_der(e->sealing_cert));
 }
@@ -227,10 +264,13 @@ static void refuses_wrong_identity_and_sealing(void **state)
 		"something else");
 	REFUSED(s->sealing_certificate = seal_cert(e, p384, e->identity), &ERR_STATEMENT_BAD,
 		"p384");
-	REFUSED(s->sealing_certificate = seal_cert_with_long_id(e), &ERR_STATEMENT_BAD,
-		"subject key identifier");
 	REFUSED(s->sealing_certificate = buf_bytes(e->card_der), &ERR_STATEMENT_BAD,
 		"identity key");
+	REFUSED(s->sealing_certificate = seal_cert_not_der(e), &ERR_STATEMENT_BAD, "not DER");
+	REFUSED(s->sealing_certificate = seal_cert_with_id(e, 0), &ERR_STATEMENT_BAD,
+		"subject key identifier");
+	REFUSED(s->sealing_certificate = seal_cert_with_id(e, SEAL_SKI_MAX + 1),
+		&ERR_STATEMENT_BAD, "subject key identifier");
 	REFUSED(s->identity_public = compressed(e), &ERR_STATEMENT_BAD, "identity key");
 	REFUSED(s->identity_public = replace(&e->identity_spki, sig_spki(p384)), &ERR_STATEMENT_BAD,
 		"p384");
