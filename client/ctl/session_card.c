@@ -9,10 +9,15 @@
 
 #define PIN_MAX 64
 #define CLOSE_MS 10000
-/* Each try costs a worker that asks PC/SC; once a second is what a person does not notice. */
-#define RETRY_MS 1000
+/* How often the readers are looked at: what a person does not notice. */
+#define LOOK_MS 1000
 
 /* --- opening --- */
+
+static const char *reader_wanted(const struct session *s)
+{
+	return s->reader ? s->reader : s->o.reader ? s->o.reader : "";
+}
 
 static struct err *open_once(struct session *s)
 {
@@ -20,10 +25,13 @@ static struct err *open_once(struct session *s)
 	struct peer_message answer;
 	Card__Facts *facts = NULL;
 
-	session_close_card(s);
-	ask.reader = (char *)(s->reader ? s->reader : s->o.reader ? s->o.reader : "");
+	/* An Open that failed may be repeated on its connection; one that has had a session is of no more use. */
+	if (s->card && peer_get_phase(s->card) == PH_OPEN)
+		session_close_card(s);
+	ask.reader = (char *)reader_wanted(s);
 	ask.uri = (char *)(s->o.uri ? s->o.uri : "");
-	TRY(ctl_card(&s->card));
+	if (!s->card)
+		TRY(ctl_card(&s->card));
 	TRY(session_call_card(s, MSG_CARD_OPEN, &ask, &answer));
 	TRY(peer_settle(&answer, MSG_CARD_FACTS, &facts));
 	peer_set_phase(s->card, PH_OPEN);
@@ -42,6 +50,51 @@ static enum word wanted_by(const struct err *e)
 	return err_is(e, &ERR_CARD_NONE) ? WORD_INSERT_CARD : WORD_COUNT;
 }
 
+/* The same out of a list of readers, which costs nothing; WORD_COUNT: an Open may succeed, or say more. */
+static enum word wanted_by_list(const struct session *s, const Card__ReaderList *list)
+{
+	const char *name = reader_wanted(s);
+	enum word want = list->n_readers > 0 ? WORD_INSERT_CARD : WORD_PLUG_READER;
+
+	if (list->trouble[0] != '\0')
+		return WORD_COUNT;
+	for (size_t i = 0; i < list->n_readers; i++) {
+		const Card__Reader *r = list->readers[i];
+
+		if (*name && strcmp(r->name, name) != 0)
+			continue;
+		if (r->state == CARD__READER_STATE__MUTE)
+			want = WORD_TURN_CARD;
+		else if (r->state != CARD__READER_STATE__EMPTY)
+			return WORD_COUNT;
+	}
+	return want;
+}
+
+/* Until something else is wanted of the person than so far, or nothing. A worker that ends meanwhile is replaced. */
+static struct err *await_card(struct session *s, enum word want, int64_t until)
+{
+	Card__ListReaders ask = CARD__LIST_READERS__INIT;
+	enum word now = want;
+
+	while (now == want && clock_boot_ms() < until) {
+		AUTO_MSG Card__ReaderList *list = NULL;
+		struct peer_message answer;
+
+		TRY(session_pause(s, LOOK_MS));
+		struct err *e = session_call_card(s, MSG_CARD_LIST_READERS, &ask, &answer);
+		if (err_is(e, &ERR_MODULE_HUNG)) {
+			err_free(e);
+			session_close_card(s);
+			return NULL;
+		}
+		TRY(e);
+		TRY(peer_settle(&answer, MSG_CARD_READER_LIST, &list));
+		now = wanted_by_list(s, list);
+	}
+	return NULL;
+}
+
 static struct err *open_within(struct session *s, int64_t patience_ms)
 {
 	int64_t until = clock_boot_ms() + patience_ms;
@@ -53,9 +106,10 @@ static struct err *open_within(struct session *s, int64_t patience_ms)
 
 		if (!e)
 			return NULL;
-		session_close_card(s);
-		if (want == WORD_COUNT || clock_boot_ms() >= until)
+		if (want == WORD_COUNT || clock_boot_ms() >= until) {
+			session_close_card(s);
 			return e;
+		}
 		if (want != said) {
 			session_say(s, words(want, NULL));
 			session_event(s, "card-needed",
@@ -63,7 +117,7 @@ static struct err *open_within(struct session *s, int64_t patience_ms)
 		}
 		said = want;
 		err_free(e);
-		TRY(session_pause(s, RETRY_MS));
+		TRY(await_card(s, want, until));
 	}
 }
 

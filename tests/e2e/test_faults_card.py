@@ -4,6 +4,7 @@ with what happened and what to do, nothing issued, no try lost but those that we
 
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
@@ -82,6 +83,23 @@ def _():
     tap.contains(end.text, kiosk.reader.pcsc_name)
     faults.good_card = None
     with kiosk.session("--yes", "--wait-card", 60) as s:
+        kiosk.reader.insert()
+        s.expect("invited")
+
+
+@tap.test("waiting for a card for long costs one worker, and no line in the journal for each look")
+def _():
+    kiosk.reader.pull()
+    with kiosk.session("--yes", "--wait-card", 60) as s:
+        s.expect("card-needed")
+        workers, lines = set(), kiosk.log("derivd-card").count("\n")
+        for _ in range(30):
+            workers.update(kiosk.pids("derivd-card"))
+            time.sleep(0.1)
+        tap.equal(len(workers), 1, "processes of derivd-card")
+        tap.equal(kiosk.log("derivd-card").count("\n") - lines, 0, "lines in the journal")
+        tap.check(kiosk.kill("derivd-card") == 1, "no derivd-card was there")
+        time.sleep(1.5)
         kiosk.reader.insert()
         s.expect("invited")
 
