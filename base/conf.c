@@ -200,3 +200,15 @@ struct err *conf_int(cfg_t *cfg, const char *key, int64_t min, int64_t max, int6
 	*ret_v = v;
 	return NULL;
 }
+
+struct err *conf_hex(const char *key, const char *text, size_t len, uint8_t *ret_bytes)
+{
+	AUTO(buf) struct buf *b = NULL;
+	struct err *e = text ? text_unhex(text, &b) : NULL;
+
+	err_free(e);
+	if (!b || buf_len(b) != len)
+		return err_new(&ERR_CONFIG, "%s: %zu hexadecimal digits are needed", key, 2 * len);
+	memcpy(ret_bytes, buf_data(b), len);
+	return NULL;
+}

@@ -30,4 +30,7 @@ MUST_CHECK struct err *conf_duration(cfg_t *cfg, const char *key, uint64_t *ret_
 MUST_CHECK struct err *conf_int(
 	cfg_t *cfg, const char *key, int64_t min, int64_t max, int64_t *ret_v);
 
+/* The len bytes that a key's text gives in hexadecimal; NULL is as bad as any other text. ERR_CONFIG. */
+MUST_CHECK struct err *conf_hex(const char *key, const char *text, size_t len, uint8_t *ret_bytes);
+
 #endif

@@ -12,7 +12,6 @@
 #define NONCE_MAX 128
 #define CONSENTS_MAX 8
 #define CONSENT_KIND_MAX 32
-#define KIOSK_ID_LEN 16
 
 /* Signature algorithms of the card, as numbers in the intent. */
 enum card_algorithm {

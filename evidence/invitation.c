@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/buf.h"
 #include "base/text.h"
-#include "evidence/deployment.h"
-#include "evidence/host.h"
+#include "evidence/invitation.h"
+#include "proto/host.h"
 
 #define SCHEME "derivd:1?"
 

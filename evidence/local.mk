@@ -5,7 +5,6 @@ evidence_libevidence_a_SOURCES = \
 	evidence/part.h evidence/part.c \
 	evidence/der.h evidence/der.c \
 	evidence/key.h evidence/key.c \
-	evidence/host.h evidence/host.c \
 	evidence/facts.h evidence/facts.c evidence/number.h evidence/number.c \
 	evidence/cert.h evidence/cert.c evidence/cert_facts.c \
 	evidence/offer.h evidence/offer.c \
@@ -13,7 +12,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/intent.h evidence/intent.c evidence/intent_build.c \
 	evidence/receipt.h evidence/receipt.c evidence/ticket.c evidence/heads.h evidence/heads.c \
 	evidence/item.h evidence/item.c evidence/payload.h evidence/payload.c \
-	evidence/deployment.h evidence/deployment.c evidence/invitation.c \
+	evidence/invitation.h evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \
 	evidence/bundle.h evidence/bundle.c evidence/evidence.c \
 	evidence/seal.h evidence/seal.c evidence/seal_form.h evidence/seal_form.c \

@@ -9,9 +9,9 @@
 #include "evidence/facts.h"
 #include "evidence/record.h"
 #include "proto/common.pb-c.h"
+#include "proto/deployment.h"
 
 #define REQUEST_ID_LEN 16
-#define DEPLOYMENT_ID_LEN 16
 #define CHALLENGE_LEN 32
 #define OFFER_PURPOSES_MAX 8
 #define CARD_CERTS_MAX 8

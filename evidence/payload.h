@@ -5,7 +5,7 @@
 #ifndef DERIVD_EVIDENCE_PAYLOAD_H
 #define DERIVD_EVIDENCE_PAYLOAD_H
 
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "evidence/item.h"
 
 /* ITEM_PINS: what the device is to pin from now on in place of what it has: 1 to PINS_MAX hashes of gateways' keys. */

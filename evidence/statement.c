@@ -80,7 +80,7 @@ static struct err *get_requests(struct cursor *c, struct statement *s)
 static struct err *get_fields(struct cursor *c, struct statement *s)
 {
 	TRY(record_get_choice(c, "version", STATEMENT_VERSION, STATEMENT_VERSION, &s->version));
-	TRY(record_get_str(c, "host", STATEMENT_HOST_MAX, &s->host));
+	TRY(record_get_str(c, "host", HOST_MAX, &s->host));
 	TRY(record_get_fixed(c, "deployment", DEPLOYMENT_ID_LEN, s->deployment));
 	TRY(part_get_optional(
 		c, "invitation key", ED25519_PUBLIC_LEN, &s->has_invitation, s->invitation_public));

@@ -6,11 +6,11 @@
 #define DERIVD_EVIDENCE_STATEMENT_H
 
 #include "evidence/offer.h"
+#include "proto/host.h"
 #include "proto/kind.h"
 
 #define STATEMENT_VERSION 1
 #define STATEMENT_MAX 32768
-#define STATEMENT_HOST_MAX 253
 #define STATEMENT_PLATFORM_MAX 64
 #define STATEMENT_PKCS10_MAX 4096
 #define STATEMENT_SEALING_MAX 2048

@@ -6,7 +6,8 @@
 #define DERIVD_PKCS11_ORDER_H
 
 #include "evidence/cert.h"
-#include "evidence/deployment.h"
+#include "evidence/intent.h"
+#include "proto/deployment.h"
 #include "pkcs11/card.h"
 #include "proto/card.pb-c.h"
 

@@ -15,8 +15,9 @@ proto_libproto_a_SOURCES = \
 	proto/worker.h proto/worker.c \
 	proto/link.h proto/link.c proto/link_send.c proto/link_impl.h \
 	proto/sig.h proto/sig.c proto/sig_key.c \
-	proto/pem.h proto/pem.c proto/plaincert.h proto/plaincert.c
-proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS)
+	proto/pem.h proto/pem.c proto/plaincert.h proto/plaincert.c \
+	proto/host.h proto/host.c proto/deployment.h proto/deployment.c
+proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS) $(CONFUSE_CFLAGS)
 
 # What protoc-c makes is compiled apart: our warnings are not its.
 nodist_proto_libwire_a_SOURCES = \
@@ -26,7 +27,7 @@ proto_libwire_a_SOURCES =
 proto_libwire_a_CFLAGS = $(HARDEN_CFLAGS) $(PROTOBUF_C_CFLAGS) -w
 PROTO_CFLAGS = $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS)
 PROTO_LIBS = proto/libproto.a proto/libwire.a base/libbase.a $(PROTOBUF_C_LIBS) $(CRYPTO_LIBS) \
-	$(SYSTEMD_LIBS)
+	$(SYSTEMD_LIBS) $(CONFUSE_LIBS)
 
 BUILT_SOURCES += $(PROTO_GENERATED)
 CLEANFILES += $(PROTO_GENERATED)

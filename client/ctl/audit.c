@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/options.h"
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "evidence/heads.h"
 #include "proto/control.pb-c.h"
 #include "proto/sig.h"

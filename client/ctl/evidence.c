@@ -12,7 +12,7 @@
 #include "client/ctl/options.h"
 #include "evidence/bundle.h"
 #include "evidence/cert.h"
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "proto/control.pb-c.h"
 
 #define BUNDLE_MAX (1024 * 1024)

@@ -17,7 +17,7 @@
 
 #include "client/ctl/ctl.h"
 #include "client/ctl/words.h"
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "evidence/statement.h"
 #include "proto/card.pb-c.h"
 #include "proto/control.pb-c.h"

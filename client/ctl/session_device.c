@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "client/ctl/qr.h"
 #include "client/ctl/session.h"
+#include "evidence/invitation.h"
 
 #define DIGIT_TRIES 3
 /* Lines above and below the code. */
@@ -82,9 +83,8 @@ static void draw_code(struct session *s)
 	term_clear(s->term);
 	if (small) {
 		/* The code comes by itself once there is room. */
-		session_say(s,
-			words(form == QR_BLOCKS ? WORD_SMALL : WORD_SMALL_BLANKS, "text",
-				err_get_text(small), NULL));
+		session_say(s, words(form == QR_BLOCKS ? WORD_SMALL : WORD_SMALL_BLANKS, "text",
+				       err_get_text(small), NULL));
 		return;
 	}
 	session_say(s, words(WORD_SCAN, "minutes", minutes, NULL));

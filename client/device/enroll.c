@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "client/device/fault.h"
 #include "client/device/make.h"
+#include "evidence/invitation.h"
 
 static struct err *sign_begin(struct attempt *a, EVP_PKEY *invitation, const struct state *s)
 {

@@ -20,6 +20,7 @@
 #include "client/device/run.h"
 #include "client/device/show.h"
 #include "evidence/seal.h"
+#include "evidence/invitation.h"
 
 #define PROGRAM "derivd-device"
 /* A kiosk's session is no longer, and delivery takes a little after it. */

@@ -6,7 +6,7 @@
 #ifndef DERIVD_DEVICE_STATE_H
 #define DERIVD_DEVICE_STATE_H
 
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "evidence/item.h"
 #include "evidence/offer.h"
 #include "evidence/payload.h"

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "evidence/receipt.h"
 
 struct init {

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "daemon/ca/init_part.h"
 #include "evidence/cert.h"
-#include "evidence/host.h"
+#include "proto/host.h"
 #include "evidence/seal.h"
 
 #define FILE_MAX (64 * 1024)

@@ -7,7 +7,7 @@
 #include "daemon/ca/keys.h"
 #include "daemon/ca/ledger.h"
 #include "daemon/ca/settings.h"
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 
 #define OWN_ISSUERS_MAX 32
 /* Twice what one request can name, and more. */

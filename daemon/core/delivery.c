@@ -37,8 +37,8 @@ struct err *delivery_greet(
 		return err_new(&ERR_PROTOCOL, "this server speaks version %d", PROTOCOL_VERSION);
 	TRY(store_device_get(c->store, from->identity, &d));
 	w.version = PROTOCOL_VERSION;
-	w.deployment = pb_lend(BYTES(c->settings->deployment, DEPLOYMENT_LEN));
-	w.delivery_public = pb_lend(BYTES(c->settings->delivery_public, DELIVERY_LEN));
+	w.deployment = pb_lend(BYTES(c->settings->deployment, DEPLOYMENT_ID_LEN));
+	w.delivery_public = pb_lend(BYTES(c->settings->delivery_public, ED25519_PUBLIC_LEN));
 	w.now_ms = clock_real_ms();
 	w.enrolled = d && d->state == DEVICE_ENROLLED;
 	w.revoked = d && d->state != DEVICE_ENROLLED;

@@ -29,7 +29,7 @@ struct err *session_send_offer(
 
 	TRY(msg_parse_type(&common__signed__descriptor, buf_bytes(s->offer), &offer));
 	m.offer = (Common__Signed *)offer;
-	m.delivery_public = pb_lend(BYTES(c->settings->delivery_public, DELIVERY_LEN));
+	m.delivery_public = pb_lend(BYTES(c->settings->delivery_public, ED25519_PUBLIC_LEN));
 	mail_device(c, connection, MSG_DEVICE_OFFER, serial, &m);
 	return NULL;
 }

@@ -90,18 +90,6 @@ static struct err *get_group(cfg_t *cfg, enum role r, struct settings *s)
 	return NULL;
 }
 
-static struct err *get_hex(const char *key, const char *text, size_t len, uint8_t *ret_bytes)
-{
-	AUTO(buf) struct buf *b = NULL;
-	struct err *e = text ? text_unhex(text, &b) : NULL;
-
-	err_free(e);
-	if (!b || buf_len(b) != len)
-		return err_new(&ERR_CONFIG, "%s: %zu hexadecimal digits are needed", key, 2 * len);
-	memcpy(ret_bytes, buf_data(b), len);
-	return NULL;
-}
-
 static struct err *get_duration(
 	cfg_t *cfg, const char *key, uint64_t min, uint64_t max, uint64_t *ret_ms)
 {
@@ -152,7 +140,7 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 		s->ca_connections = default_connections();
 	s->revoke_superseded = cfg_getbool(cfg, "revoke-superseded");
 	if (accept && *accept)
-		TRY(get_hex("accept-audit-head", accept, sizeof(s->accept_head), s->accept_head));
+		TRY(conf_hex("accept-audit-head", accept, sizeof(s->accept_head), s->accept_head));
 	return NULL;
 }
 
@@ -181,48 +169,20 @@ static struct err *load_own(struct settings *s)
 	return err_wrap(get_all(cfg, s), "%s", path);
 }
 
-/* Their digest is enough: derivd-ca writes the pins themselves into items. */
-static struct err *get_pins(cfg_t *cfg, struct settings *s)
-{
-	unsigned int n = cfg_size(cfg, "gateway-pins");
-	AUTO(buf) struct buf *all = buf_new();
-
-	for (unsigned int i = 0; i < n; i++) {
-		uint8_t pin[SHA256_LEN];
-		TRY(get_hex("gateway-pins", cfg_getnstr(cfg, "gateway-pins", i), SHA256_LEN, pin));
-		buf_add(all, pin, sizeof(pin));
-	}
-	sha256(buf_bytes(all), s->pins);
-	return NULL;
-}
-
-/* What a device is told when it connects; everything else in this file is for others. */
+/* Of the pins their digest is enough: derivd-ca writes the pins themselves into items. */
 static struct err *load_deployment(struct settings *s)
 {
-	cfg_opt_t options[] = {
-		CFG_STR("id", NULL, CFGF_NODEFAULT),
-		CFG_STR("kiosk", NULL, CFGF_NODEFAULT),
-		CFG_STR("delivery-key", NULL, CFGF_NODEFAULT),
-		CFG_STR("receipt-key", NULL, CFGF_NODEFAULT),
-		CFG_STR("host", NULL, CFGF_NODEFAULT),
-		CFG_INT("port", 0, CFGF_NONE),
-		CFG_STR_LIST("gateway-pins", NULL, CFGF_NODEFAULT),
-		CFG_STR("import-certificate", NULL, CFGF_NODEFAULT),
-		CFG_END(),
-	};
 	AUTO_MEM char *path = proc_config_path("deployment.conf");
-	AUTO(conf) cfg_t *cfg = NULL;
-	struct err *e = conf_load(path, false, options, &cfg);
+	AUTO(deployment) struct deployment *d = NULL;
+	struct err *e = deployment_load(path, &d);
 
 	if (err_is(e, &ERR_NOTFOUND))
 		return err_as(&ERR_CONFIG, e, "derivd-ca init and derivctl setup write it");
 	TRY(e);
-	TRY(err_wrap(get_pins(cfg, s), "%s", path));
-	TRY(err_wrap(
-		get_hex("id", cfg_getstr(cfg, "id"), DEPLOYMENT_LEN, s->deployment), "%s", path));
-	return err_wrap(get_hex("delivery-key", cfg_getstr(cfg, "delivery-key"), DELIVERY_LEN,
-				s->delivery_public),
-		"%s", path);
+	memcpy(s->deployment, d->id, DEPLOYMENT_ID_LEN);
+	memcpy(s->delivery_public, d->delivery_public, ED25519_PUBLIC_LEN);
+	sha256(BYTES(d->pins, d->n_pins * SHA256_LEN), s->pins);
+	return NULL;
 }
 
 struct err *settings_load(struct settings **ret_settings)

@@ -6,11 +6,10 @@
 
 #include "base/def.h"
 #include "base/err.h"
+#include "proto/deployment.h"
 
 enum role { ROLE_OPERATOR, ROLE_OFFICER, ROLE_AUDITOR, ROLES };
 
-#define DEPLOYMENT_LEN 16
-#define DELIVERY_LEN 32
 #define NO_GROUP ((gid_t)-1)
 
 struct settings {
@@ -30,8 +29,8 @@ struct settings {
 	uint8_t accept_head
 		[32]; /* the audit head of derivd-ca with which the operator goes on; zeros */
 	/* deployment.conf */
-	uint8_t deployment[DEPLOYMENT_LEN];
-	uint8_t delivery_public[DELIVERY_LEN];
+	uint8_t deployment[DEPLOYMENT_ID_LEN];
+	uint8_t delivery_public[ED25519_PUBLIC_LEN];
 	uint8_t pins[32]; /* SHA-256 over the gateway's pins: changes when they do */
 };
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 #include "proto/card.pb-c.h"
 #include "proto/peer.h"
 #include "tests/unit/enrollment.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "evidence/deployment.h"
+#include "evidence/invitation.h"
 #include "evidence/item.h"
 #include "evidence/payload.h"
 #include "evidence/receipt.h"

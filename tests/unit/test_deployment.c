@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "evidence/deployment.h"
-#include "evidence/host.h"
+#include "evidence/invitation.h"
+#include "proto/host.h"
 
 static char dir[] = "/tmp/derivd-deployment-XXXXXX";
 static char *path;

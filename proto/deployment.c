@@ -2,7 +2,7 @@
  * deployment.c: the file that says whom to trust here. Whoever can write it decides which receipts and offers count, so
  * its owner and mode are checked before a byte is read, and it takes no drop-ins.
  */
-#include "evidence/deployment.h"
+#include "proto/deployment.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/conf.h"
 #include "base/text.h"
-#include "evidence/host.h"
+#include "proto/host.h"
+#include "proto/kind.h"
 
 void deployment_free(struct deployment *d)
 {
@@ -67,57 +69,41 @@ static struct err *check_place(const char *path)
 	return NULL;
 }
 
-/* A key whose value is len bytes in hexadecimal. */
-static struct err *get_hex(
-	const char *path, const char *key, const char *text, size_t len, uint8_t *ret_bytes)
-{
-	AUTO(buf) struct buf *b = NULL;
-	struct err *e = text ? text_unhex(text, &b) : NULL;
-
-	err_free(e);
-	if (!b || buf_len(b) != len)
-		return err_new(&ERR_CONFIG, "%s: %s: %zu hexadecimal digits are needed", path, key,
-			2 * len);
-	memcpy(ret_bytes, buf_data(b), len);
-	return NULL;
-}
-
-static struct err *get_pins(const char *path, cfg_t *cfg, struct deployment *d)
+static struct err *get_pins(cfg_t *cfg, struct deployment *d)
 {
 	size_t n = cfg_size(cfg, "gateway-pins");
 
 	if (n < 1 || n > PINS_MAX)
-		return err_new(&ERR_CONFIG,
-			"%s: gateway-pins: %zu of them, where 1 to %d are needed", path, n,
-			PINS_MAX);
+		return err_new(&ERR_CONFIG, "gateway-pins: %zu of them, where 1 to %d are needed",
+			n, PINS_MAX);
 	for (size_t i = 0; i < n; i++)
-		TRY(get_hex(path, "gateway-pins", cfg_getnstr(cfg, "gateway-pins", (unsigned int)i),
+		TRY(conf_hex("gateway-pins", cfg_getnstr(cfg, "gateway-pins", (unsigned int)i),
 			SHA256_LEN, d->pins[i]));
 	d->n_pins = n;
 	return NULL;
 }
 
-static struct err *get_all(const char *path, cfg_t *cfg, struct deployment *d)
+static struct err *get_all(cfg_t *cfg, struct deployment *d)
 {
 	const char *host = cfg_getstr(cfg, "host");
 	const char *import = cfg_getstr(cfg, "import-certificate");
 	int64_t port = 0;
 
-	TRY(get_hex(path, "id", cfg_getstr(cfg, "id"), DEPLOYMENT_ID_LEN, d->id));
-	TRY(get_hex(path, "kiosk", cfg_getstr(cfg, "kiosk"), KIOSK_ID_LEN, d->kiosk));
-	TRY(get_hex(path, "delivery-key", cfg_getstr(cfg, "delivery-key"), ED25519_PUBLIC_LEN,
+	TRY(conf_hex("id", cfg_getstr(cfg, "id"), DEPLOYMENT_ID_LEN, d->id));
+	TRY(conf_hex("kiosk", cfg_getstr(cfg, "kiosk"), KIOSK_ID_LEN, d->kiosk));
+	TRY(conf_hex("delivery-key", cfg_getstr(cfg, "delivery-key"), ED25519_PUBLIC_LEN,
 		d->delivery_public));
-	TRY(get_hex(path, "receipt-key", cfg_getstr(cfg, "receipt-key"), ED25519_PUBLIC_LEN,
+	TRY(conf_hex("receipt-key", cfg_getstr(cfg, "receipt-key"), ED25519_PUBLIC_LEN,
 		d->receipt_public));
 	if (!host || !host_is_good(host))
-		return err_new(&ERR_CONFIG,
-			"%s: host: a host name, an IPv4 or an IPv6 address is needed", path);
+		return err_new(
+			&ERR_CONFIG, "host: a host name, an IPv4 or an IPv6 address is needed");
 	d->host = xstrdup(host);
-	TRY(err_wrap(conf_int(cfg, "port", 1, UINT16_MAX, &port), "%s", path));
+	TRY(conf_int(cfg, "port", 1, UINT16_MAX, &port));
 	d->port = (uint16_t)port;
 	if (import && *import)
 		d->import_certificate = xstrdup(import);
-	return get_pins(path, cfg, d);
+	return get_pins(cfg, d);
 }
 
 struct err *deployment_load(const char *path, struct deployment **ret_deployment)
@@ -138,7 +124,7 @@ struct err *deployment_load(const char *path, struct deployment **ret_deployment
 
 	TRY(err_wrap(check_place(path), "deployment"));
 	TRY(err_wrap(conf_load(path, false, options, &cfg), "deployment"));
-	TRY(err_wrap(get_all(path, cfg, d), "deployment"));
+	TRY(err_wrap(get_all(cfg, d), "deployment: %s", path));
 	*ret_deployment = take(d);
 	return NULL;
 }

@@ -1,10 +1,8 @@
 /* host.c: names by their characters and labels, addresses as the C library reads them. */
-#include "evidence/host.h"
+#include "proto/host.h"
 
 #include <arpa/inet.h>
 #include <string.h>
-
-#include "evidence/statement.h"
 
 #define LABEL_MAX 63
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -32,7 +30,7 @@ bool host_is_good(const char *host)
 {
 	struct in6_addr address;
 
-	if (strlen(host) > STATEMENT_HOST_MAX)
+	if (strlen(host) > HOST_MAX)
 		return false;
 	return inet_pton(AF_INET6, host, &address) == 1 || is_name(host);
 }
