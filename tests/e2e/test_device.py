@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 import pki  # noqa: E402
 from gateway import ALPN, Gateway, one, pb, unpb  # noqa: E402
 from handmade import (ACCEPTED, APP, CANCELLED, CERTIFICATE, CHAIN, COMPLETE, DEVICE, PINS, REMOVAL,  # noqa: E402
-                   SEALED_KEY, SERVER, DeviceProgram, Kiosk, fields)
+                   SEALED_KEY, SERVER, DeviceProgram, Kiosk, Run, fields)
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -392,6 +392,30 @@ def _():
         k.hand_over(item)
         tap.check(k.take_acknowledgement()["message"] == first["message"], "other bytes")
         tap.equal(usable(d), ["authentication", "encryption"], "usable")
+
+
+@tap.test("a device without room stores nothing, acknowledges nothing and says so; with room it goes on")
+def _():
+    with Gateway() as g:
+        k, d = enrolled(g)
+        before = d.status(), d.list(), sorted(os.listdir(f"{d.state}/keys"))
+        spki, sealed = k.seal("encryption")
+        items = k.item(SEALED_KEY, "encryption", sealed), k.item(CERTIFICATE, "encryption", k.certificate(spki))
+        # Every write fails, as on a full disk.
+        run = Run(["sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh", *d.command("run")])
+        k.meet()
+        k.hand_over(*items)
+        tap.equal(run.end(), 1, "exit status")
+        tap.contains(run.last_error()["text"], d.state)
+        tap.equal(k.core.receive().name, "GATEWAY_DOWN", "next message")
+        tap.equal((d.status(), d.list(), sorted(os.listdir(f"{d.state}/keys"))), before, "what is stored")
+        run = d.start("run")
+        k.meet()
+        k.hand_over(*items)
+        for _ in items:
+            tap.equal(k.take_acknowledgement()["status"], 0, "status")
+        tap.equal(usable(d), ["authentication", "decryption", "encryption", "signing"], "usable")
+        run.kill()
 
 
 @tap.test("certificates for foreign keys, sealed keys that do not open or are not wanted: refused for good, with a reason")
