@@ -274,7 +274,7 @@ static void bad_directories_are_explained(void **state)
 	assert_refused("9a.p12: not a PKCS#12 file");
 	testcard_remove("9a.p12");
 	testcard_write_text("9e.key", "no key");
-	assert_refused("9e.key: not an unencrypted PEM private key");
+	assert_refused("9e.key: not an unencrypted private key");
 	testcard_write_key("9e.key", testcard_ec);
 }
 

@@ -45,6 +45,7 @@ struct pin {
 struct card {
 	struct store *store;
 	struct pin pin;
+	struct pin global; /* limit 0: there is none */
 	struct pin puk;
 	unsigned verifies;
 	/* From here on: gone with the power. */

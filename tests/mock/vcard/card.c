@@ -31,6 +31,9 @@ struct card *card_new(struct store *take_store)
 	c->pin = (struct pin){ .tries = s->pin_tries, .limit = s->pin_tries };
 	c->puk = (struct pin){ .tries = s->puk_tries, .limit = s->puk_tries };
 	memcpy(c->pin.value, s->pin, PIN_BYTES);
+	if (s->has_global_pin)
+		c->global = (struct pin){ .tries = s->pin_tries, .limit = s->pin_tries };
+	memcpy(c->global.value, s->global_pin, PIN_BYTES);
 	memcpy(c->puk.value, s->puk, PIN_BYTES);
 	card_reset(c);
 	return c;

@@ -9,7 +9,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
-#include <openssl/x509.h>
+#include <openssl/provider.h>
+#include <openssl/x509v3.h>
 
 enum { FILE_MAX = 1 << 20, PATH_ROOM = 4096, PASSWORD_MAX = 256 };
 
@@ -53,16 +54,24 @@ static const char *openssl_says(void)
 
 bool files_key(const char *path, EVP_PKEY **ret, struct why *why)
 {
-	AUTO(bio) BIO *in = BIO_new_file(path, "r");
+	AUTO(blob) struct blob raw = { 0 };
+	AUTO(bio) BIO *in = NULL;
+	const unsigned char *at;
 	EVP_PKEY *key;
 
-	if (!in)
-		return why_set(why, "%s: %s", path, strerror(errno));
+	if (!files_read(path, &raw, why))
+		return false;
+	in = BIO_new_mem_buf(raw.at, (int)raw.n);
+	at = raw.at;
 	/* An empty password, so that an encrypted file fails instead of asking at the terminal. */
-	key = PEM_read_bio_PrivateKey(in, NULL, NULL, (void *)(uintptr_t) "");
+	key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, (void *)(uintptr_t) "") : NULL;
+	if (!key && raw.n)
+		key = d2i_AutoPrivateKey(NULL, &at, (long)raw.n);
 	if (!key)
-		return why_set(
-			why, "%s: not an unencrypted PEM private key (%s)", path, openssl_says());
+		return why_set(why,
+			"%s: not an unencrypted private key, PEM or DER (%s); one with a password "
+			"goes into a .p12",
+			path, openssl_says());
 	*ret = key;
 	return true;
 }
@@ -80,23 +89,47 @@ static void add_der(X509 *cert, struct blob *out)
 	free(at);
 }
 
-bool files_cert(const char *path, struct blob *ret_der, struct why *why)
+/* Of a file with a whole chain in it, the holder's: the first one that is no CA's. */
+static X509 *pick_cert(BIO *in)
 {
+	X509 *first = NULL;
+	X509 *next;
+
+	while ((next = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+		bool ca = X509_check_ca(next) != 0;
+		if (first && ca) {
+			X509_free(next);
+			continue;
+		}
+		X509_free(first);
+		first = next;
+		if (!ca)
+			break;
+	}
+	return first;
+}
+
+bool files_cert(const char *path, struct blob *ret_der, bool *ret_has_key, struct why *why)
+{
+	static const char key_line[] = " KEY-----";
 	AUTO(blob) struct blob raw = { 0 };
 	AUTO(bio) BIO *in = NULL;
 	AUTO(x509) X509 *cert = NULL;
 
 	if (!files_read(path, &raw, why))
 		return false;
+	*ret_has_key = false;
 	if (raw.n && raw.at[0] == 0x30) {
 		blob_add(ret_der, raw.at, raw.n);
 		return true;
 	}
 	in = BIO_new_mem_buf(raw.at, (int)raw.n);
-	cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	cert = in ? pick_cert(in) : NULL;
 	if (!cert)
 		return why_set(
 			why, "%s: neither a PEM nor a DER certificate (%s)", path, openssl_says());
+	ERR_clear_error();
+	*ret_has_key = memmem(raw.at, raw.n, key_line, strlen(key_line)) != NULL;
 	add_der(cert, ret_der);
 	return true;
 }
@@ -112,6 +145,19 @@ static void read_line(const char *path, char line[PASSWORD_MAX])
 	ERR_clear_error();
 }
 
+/* Most PKCS#12 files that people have are encrypted with RC2-40. */
+static void with_old_ciphers(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	/* Where there is no such provider, the file says "unsupported". */
+	if (!OSSL_PROVIDER_load(NULL, "legacy") || !OSSL_PROVIDER_load(NULL, "default"))
+		ERR_clear_error();
+}
+
 bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struct why *why)
 {
 	AUTO(blob) struct blob raw = { 0 };
@@ -123,6 +169,7 @@ bool files_p12(const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struc
 
 	if (!files_read(path, &raw, why))
 		return false;
+	with_old_ciphers();
 	at = raw.at;
 	p12 = d2i_PKCS12(NULL, &at, (long)raw.n);
 	if (!p12)

@@ -96,6 +96,12 @@ static bool set_one(struct settings *s, const char *key, const char *value, stru
 		return set_pin(s->pin, value, why);
 	if (strcmp(key, "puk") == 0)
 		return set_pin(s->puk, value, why);
+	if (strcmp(key, "global-pin") == 0) {
+		s->has_global_pin = true;
+		return set_pin(s->global_pin, value, why);
+	}
+	if (strcmp(key, "any-pin") == 0)
+		return set_flag(&s->any_pin, value, why);
 	if (strcmp(key, "pin-tries") == 0)
 		return set_tries(&s->pin_tries, value, why);
 	if (strcmp(key, "puk-tries") == 0)

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { OBJECTS_MAX = 64, SLOTS_MAX = 24, PATH_ROOM = 4096, STEM_ROOM = 16 };
+enum { OBJECTS_MAX = 64, SLOTS_MAX = 24, PATH_ROOM = 4096, STEM_ROOM = 16, NAME_ROOM = 256 };
 
 struct store {
 	struct settings settings;
@@ -23,6 +24,7 @@ struct store {
 		EVP_PKEY *key;
 	} pairs[SLOTS_MAX];
 	size_t pairs_n;
+	char left[NAME_ROOM]; /* a certificate or key file that was left alone, or "" */
 };
 
 void store_free(struct store *s)
@@ -134,18 +136,21 @@ static bool load_raw(struct store *s, const char *path, uint32_t tag, struct why
 	return put_object(s, tag, true, &bytes, why);
 }
 
-static bool load_cert(struct store *s, const char *path, const struct slot *slot, struct why *why)
-{
-	AUTO(blob) struct blob der = { 0 };
-
-	return files_cert(path, &der, why) && put_cert(s, slot, blob_span(&der), why);
-}
-
 static bool load_key(struct store *s, const char *path, const struct slot *slot, struct why *why)
 {
 	EVP_PKEY *key;
 
 	return files_key(path, &key, why) && put_key(s, slot, key, why);
+}
+
+static bool load_cert(struct store *s, const char *path, const struct slot *slot, struct why *why)
+{
+	AUTO(blob) struct blob der = { 0 };
+	bool has_key;
+
+	if (!files_cert(path, &der, &has_key, why) || !put_cert(s, slot, blob_span(&der), why))
+		return false;
+	return !has_key || load_key(s, path, slot, why);
 }
 
 static bool load_p12(struct store *s, const char *path, const struct slot *slot, struct why *why)
@@ -168,9 +173,31 @@ static bool load_atr(struct store *s, const char *path, struct why *why)
 	return settings_set_atr(&s->settings, (const char *)text.at, why);
 }
 
-static bool is_any(const char *word, const char *a, const char *b, const char *c)
+/* What a file holds, by its ending in capitals or not. */
+enum content { NOTHING_KNOWN, CONTAINER, CERTIFICATE, KEY, PKCS12_FILE };
+
+static enum content content_of(const char *ending)
 {
-	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+	static const struct {
+		const char *ending;
+		enum content content;
+	} table[] = {
+		{ "", CONTAINER },
+		{ "bin", CONTAINER },
+		{ "tlv", CONTAINER },
+		{ "pem", CERTIFICATE },
+		{ "der", CERTIFICATE },
+		{ "crt", CERTIFICATE },
+		{ "cer", CERTIFICATE },
+		{ "key", KEY },
+		{ "p12", PKCS12_FILE },
+		{ "pfx", PKCS12_FILE },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (strcasecmp(table[i].ending, ending) == 0)
+			return table[i].content;
+	return NOTHING_KNOWN;
 }
 
 /* The tag that a container's file is named by: its bytes in hex, 7E, 7F61 or 5FC1xx. */
@@ -189,31 +216,39 @@ static bool read_tag(const char *stem, uint32_t *ret_tag)
 	return true;
 }
 
+/* A certificate or key that is named after no slot: perhaps a mistake, if the card gets none at all. */
+static bool leave(struct store *s, const char *name)
+{
+	if (!s->left[0])
+		snprintf(s->left, sizeof s->left, "%s", name);
+	return true;
+}
+
 /* Files of other names are nobody's business here: what made the card may keep its notes beside. */
 static bool load_file(struct store *s, const char *path, const char *name, struct why *why)
 {
 	char stem[STEM_ROOM] = "";
 	const char *dot = strchr(name, '.');
-	const char *ending = dot ? dot + 1 : "";
+	enum content content = content_of(dot ? dot + 1 : "");
 	size_t n = dot ? (size_t)(dot - name) : strlen(name);
-	const struct slot *slot;
+	const struct slot *slot = NULL;
 	uint32_t tag;
 
 	if (strcmp(name, "atr") == 0)
 		return load_atr(s, path, why);
-	if (n >= sizeof stem)
-		return true;
-	memcpy(stem, name, n);
-	if (is_any(ending, "", "bin", "tlv") && read_tag(stem, &tag))
+	if (n < sizeof stem) {
+		memcpy(stem, name, n);
+		slot = slot_by_name(stem);
+	}
+	if (content == CONTAINER && read_tag(stem, &tag))
 		return load_raw(s, path, tag, why);
-	slot = slot_by_name(stem);
-	if (!slot)
+	if (content == NOTHING_KNOWN || content == CONTAINER)
 		return true;
-	if (is_any(ending, "pem", "der", "crt"))
+	if (!slot)
+		return leave(s, name);
+	if (content == CERTIFICATE)
 		return load_cert(s, path, slot, why);
-	if (strcmp(ending, "key") == 0)
-		return load_key(s, path, slot, why);
-	return strcmp(ending, "p12") == 0 ? load_p12(s, path, slot, why) : true;
+	return content == KEY ? load_key(s, path, slot, why) : load_p12(s, path, slot, why);
 }
 
 static void close_dir(DIR *d)
@@ -240,6 +275,16 @@ static bool load_all(struct store *s, const char *path, DIR *dir, struct why *wh
 	return true;
 }
 
+static bool has_cert(const struct store *s)
+{
+	for (unsigned ref = 0; ref < 256; ref++) {
+		const struct slot *slot = slot_find((uint8_t)ref);
+		if (slot && find_object(s, slot->cert_tag))
+			return true;
+	}
+	return false;
+}
+
 bool store_load(const char *path, struct store **ret_store, struct why *why)
 {
 	AUTO(dir) DIR *dir = opendir(path);
@@ -254,6 +299,11 @@ bool store_load(const char *path, struct store **ret_store, struct why *why)
 		return why_set(why, "%s: the path is too long", path);
 	if (!settings_read(conf, &s->settings, &inner) || !load_all(s, path, dir, &inner))
 		return why_set(why, "card %s: %s", path, inner.text);
+	if (s->left[0] && !has_cert(s))
+		return why_set(why,
+			"card %s: %s is not named after a slot (as 9a.pem, 9a.key, 9a.p12), and "
+			"there is no certificate",
+			path, s->left);
 	if (!s->objects_n)
 		return why_set(why,
 			"card %s: neither a container (5FC105) nor a certificate (9a.pem) in it",

@@ -16,6 +16,9 @@ struct settings {
 	size_t atr_n;
 	uint8_t pin[PIN_BYTES];
 	uint8_t puk[PIN_BYTES];
+	uint8_t global_pin[PIN_BYTES];
+	bool has_global_pin;
+	bool any_pin; /* not only six to eight digits */
 	unsigned pin_tries;
 	unsigned puk_tries;
 	bool default_app; /* PIV is selected after a reset */
@@ -46,8 +49,9 @@ MUST_CHECK bool settings_set_atr(struct settings *s, const char *hex, struct why
 void settings_default(struct settings *ret);
 MUST_CHECK bool files_read(const char *path, struct blob *out, struct why *why);
 MUST_CHECK bool files_key(const char *path, EVP_PKEY **ret, struct why *why);
-/* DER of the first certificate in a PEM or DER file. */
-MUST_CHECK bool files_cert(const char *path, struct blob *ret_der, struct why *why);
+/* DER of the certificate in a PEM or DER file, of a chain the holder's. *ret_has_key: a private key is in it too. */
+MUST_CHECK bool files_cert(
+	const char *path, struct blob *ret_der, bool *ret_has_key, struct why *why);
 /* Key and certificate out of PKCS#12; the password is the first line of PATH.pass, or empty. */
 MUST_CHECK bool files_p12(
 	const char *path, EVP_PKEY **ret_key, struct blob *ret_der, struct why *why);
