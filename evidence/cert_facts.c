@@ -27,10 +27,10 @@ static void names_free(GENERAL_NAMES *names)
 }
 DEFINE_AUTO(names, GENERAL_NAMES *, names_free);
 
-/* Sets a fact unless it is there already: the first one counts. */
+/* Sets a fact unless it is there already: the first one counts, an empty one does not. */
 static struct err *add_first(struct facts *f, const char *name, struct bytes value)
 {
-	if (facts_get(f, name))
+	if (value.len == 0 || facts_get(f, name))
 		return NULL;
 	AUTO_MEM char *text = bytes_strdup(value);
 	if (strlen(text) != value.len)

@@ -68,7 +68,10 @@ struct err *facts_add(struct facts *f, const char *name, const char *value)
 		return err_new(&ERR_FORMAT, "fact %s: %zu bytes, where 1 to %d are allowed", name,
 			v.len, FACT_VALUE_MAX);
 	if (!text_is_printable(v))
-		return err_new(&ERR_FORMAT, "fact %s: not a printable text", name);
+		return err_new(&ERR_FORMAT,
+			"fact %s: not a text that can be shown (control characters, or such that "
+			"turn the direction of writing)",
+			name);
 	if (f->n == FACTS_MAX)
 		return err_new(&ERR_FORMAT, "more than %d facts", FACTS_MAX);
 	size_t at = find(f, name, &found);

@@ -37,11 +37,12 @@ static struct err *find_type(const struct card_source *source, char *const *name
 	return err_new(&ERR_CARD_UNKNOWN, "the card is of none of the kinds in card-types");
 }
 
-static struct err *no_certificate(const struct card_source *source)
+static struct err *no_certificate(const struct card_source *source, const struct card_type *type)
 {
 	if (uri_chooses_certs(source->uri))
 		return err_new(&ERR_CARD_UNKNOWN, "the card has no certificate that the URI means");
-	if (source->info->flags & CKF_LOGIN_REQUIRED)
+	/* A PIV card hides none. */
+	if (type != &card_piv && (source->info->flags & CKF_LOGIN_REQUIRED))
 		return err_new(&ERR_CARD_UNKNOWN,
 			"no certificate of a person can be seen on the card without its PIN");
 	return err_new(&ERR_CARD_UNKNOWN, "the card has no certificate of a person");
@@ -55,7 +56,7 @@ struct err *card_read(const struct card_source *source, char *const *names, size
 	TRY(find_type(source, names, n_names, &card->type));
 	TRY(err_wrap(card->type->read(source, card), "reading the card"));
 	if (card->n_certs == 0)
-		return no_certificate(source);
+		return no_certificate(source, card->type);
 	*ret_card = take(card);
 	return NULL;
 }

@@ -55,10 +55,15 @@ static struct err *login(struct session *s, const struct secret *secret)
 		return NULL;
 	CK_RV rv = MODULE_CALL_FOR(
 		s->module, seconds, C_Login, s->token.session, CKU_USER, bytes, pad ? 0 : pin.len);
+	/* OpenSC's words for a card that does not even compare such a PIN (SP 800-73-4: 6A80). */
+	if (rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE)
+		rv = CKR_PIN_INVALID;
 	if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE)
 		note_refusal(s, pin, rv);
 	if (rv == CKR_PIN_INCORRECT)
 		return refusal(s);
+	if (rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE)
+		return err_new(&ERR_PIN_FORMAT, "the card takes no PIN of this form");
 	if (rv == CKR_PIN_LOCKED)
 		s->pin.state = CARD__PIN_STATE__PIN_LOCKED;
 	TRY(rv_error(rv, "C_Login"));
@@ -107,6 +112,19 @@ static struct err *refused_by_key(struct session *s, struct bytes pin, struct er
 	return refusal(s);
 }
 
+/* A card, or a module, that does not sign what it was asked to. */
+static struct err *check_signature(const struct order *order, struct bytes signature)
+{
+	AUTO(err)
+	struct err *e = intent_verify(X509_get0_pubkey(order->x509), order->algorithm,
+		buf_bytes(order->intent), signature);
+
+	if (!e)
+		return NULL;
+	log_info("%s", err_get_text(e));
+	return err_new(&ERR_CARD_FAILED, "the card signed with another key than its certificate's");
+}
+
 static struct err *use_key(struct session *s, const struct order *order, struct secret *pin,
 	struct buf **ret_signature)
 {
@@ -133,11 +151,7 @@ static struct err *use_key(struct session *s, const struct order *order, struct 
 		return refused_by_key(s, secret_bytes(pin), e);
 	secret_clear(pin);
 	TRY(e);
-	/* A card, or a module, that does not sign what it was asked to. */
-	TRY(err_as(&ERR_CARD_FAILED,
-		intent_verify(X509_get0_pubkey(order->x509), order->algorithm, intent,
-			buf_bytes(signature)),
-		"the card's signature does not fit its certificate"));
+	TRY(check_signature(order, buf_bytes(signature)));
 	*ret_signature = take(signature);
 	return NULL;
 }

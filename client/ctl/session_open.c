@@ -183,6 +183,8 @@ static void say_offer(struct session *s)
 			s, words(WORD_WHAT_LINE, "purpose", ctl_purpose_name(p), "use", use, NULL));
 		json_array_append_new(purposes, json_string(ctl_purpose_name(p)));
 	}
+	if (!facts_get(s->offer->facts, FACT_MAIL) && !s->o.purposes)
+		session_say(s, words(WORD_WHAT_NO_MAIL, NULL));
 	session_event(s, "offer",
 		json_pack("{s:s, s:s, s:o}", "name", name, "last_four", last_four, "purposes",
 			purposes));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 #include "daemon/ca/eligible.h"
 #include "evidence/number.h"
@@ -57,6 +58,17 @@ static char *identity(enum identify what, const X509 *cert, const struct facts *
 	return NULL;
 }
 
+static struct err *no_identity(const struct anchor *anchor)
+{
+	AUTO(buf) struct buf *means = buf_new();
+
+	for (size_t i = 0; i < anchor->n_identify; i++)
+		buf_addf(means, "%s%s", i ? ", " : "", identify_name(anchor->identify[i]));
+	return err_new(&ERR_CERT_NOT_ELIGIBLE,
+		"it has nothing that identifies the holder by the means of anchor \"%s\" (%s)",
+		anchor->name, buf_str(means));
+}
+
 struct err *eligible_identify(const struct anchor *anchor, const X509 *cert, struct facts *facts)
 {
 	AUTO_MEM char *anchor_hash = text_hex(BYTES(anchor->key_hash, SHA256_LEN));
@@ -69,6 +81,5 @@ struct err *eligible_identify(const struct anchor *anchor, const X509 *cert, str
 		TRY(facts_add(facts, FACT_ID, id));
 		return facts_add(facts, FACT_ANCHOR, anchor_hash);
 	}
-	return err_new(&ERR_CERT_NOT_ELIGIBLE,
-		"nothing in it identifies the holder by the means of anchor \"%s\"", anchor->name);
+	return no_identity(anchor);
 }
