@@ -18,6 +18,9 @@ TESTS += tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_car
 endif
 EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_card_tokens.py
 
+TESTS += tests/e2e/test_card_odd.py
+EXTRA_DIST += tests/e2e/test_card_odd.py
+
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
 EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py tests/lib/sitting.py
