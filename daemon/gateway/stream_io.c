@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "daemon/gateway/stream_part.h"
 #include "proto/frame.h"
+#include "proto/kind.h"
 
 #define WRITE_AT_ONCE (64 * 1024)
 #define LENGTH_LEN 4
@@ -158,7 +159,8 @@ static void refuse(struct stream *s, struct err *take_e)
 {
 	AUTO(err) struct err *e = take_e;
 
-	stream_close(s, err_get_text(e), STREAM_BROKEN);
+	/* What is our trouble is no fault of the device's: it comes again. */
+	stream_close(s, err_get_text(e), err_is(e, &ERR_BUSY) ? STREAM_ENDED : STREAM_BROKEN);
 }
 
 struct head {
@@ -221,7 +223,7 @@ static struct err *feed(struct stream *s, struct bytes b)
 		size_t missing = s->in_need - buf_len(s->in);
 		size_t n = missing < b.len ? missing : b.len;
 		if (!hold(s, n))
-			return err_new(&ERR_LIMIT, "the gateway is short of memory");
+			return err_new(&ERR_BUSY, "the gateway is short of memory");
 		buf_add(s->in, b.data, n);
 		b = BYTES(b.data + n, b.len - n);
 		if (n == missing)

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "proto/frame.h"
+#include "proto/kind.h"
 #include "tests/fuzz/fed.h"
 
 static struct fed fed;
@@ -96,7 +97,7 @@ static void strangers_take_no_room_from_those_who_are_known(void **state)
 		strangers[i] = fed_open(&fed, NULL);
 		assert_ok(fed_feed(strangers[i], half));
 	}
-	assert_err_text(fed_feed(late, half), &ERR_LIMIT, "memory");
+	assert_err_text(fed_feed(late, half), &ERR_BUSY, "memory");
 	stream_send(late, 0x0610, 0, BYTES(body, sizeof(body)));
 	assert_int_equal(seen.closed, 1);
 	assert_int_equal(seen.end, STREAM_SLOW);
