@@ -309,7 +309,7 @@ static void on_waited(struct stream *s, enum due_kind kind, void *userdata)
 	const struct conn *c = userdata;
 
 	if (kind == DUE_HELLO) {
-		stream_close(s, "the device did not say Hello", STREAM_BROKEN);
+		stream_close(s, "the device did not say Hello", STREAM_LATE);
 	} else if (kind == DUE_PONG) {
 		stream_close(s, "the device is not there any more", STREAM_ENDED);
 	} else if (c->phase == CONN_READY || c->phase == CONN_AGAIN) {
@@ -324,7 +324,7 @@ static void count(struct hub *h, bool is_open, enum stream_end end)
 {
 	if (!is_open)
 		h->tally.failed++;
-	else if (end == STREAM_BROKEN)
+	else if (end == STREAM_BROKEN || end == STREAM_LATE)
 		h->tally.broken++;
 	else if (end == STREAM_SLOW)
 		h->tally.slow++;
@@ -342,6 +342,8 @@ static void on_closing(
 	count(h, c->is_open, end);
 	if (end == STREAM_BROKEN && c->is_open)
 		send_error(c, 0, &ERR_PROTOCOL, shown);
+	else if (end == STREAM_LATE && c->is_open)
+		send_error(c, 0, &ERR_TIMEOUT, shown);
 	c->phase = CONN_OVER;
 	forget_hello(c);
 	set_paused(c, false);

@@ -253,10 +253,10 @@ void stream_expired(struct due_entry *entry, enum due_kind kind)
 		stream_set_in_due(s);
 		break;
 	case DUE_HANDSHAKE:
-		stream_close(s, "the handshake took too long", STREAM_BROKEN);
+		stream_close(s, "the handshake took too long", STREAM_LATE);
 		break;
 	case DUE_FRAME:
-		stream_close(s, "a message took too long", STREAM_BROKEN);
+		stream_close(s, "a message took too long", STREAM_LATE);
 		break;
 	default:
 		s->env->ops->waited(s, kind, s->userdata);

@@ -33,6 +33,7 @@ struct stream;
 enum stream_end {
 	STREAM_ENDED,  /* hung up, lost, or not wanted any more */
 	STREAM_BROKEN, /* the device broke a rule */
+	STREAM_LATE,   /* what was to come from the device did not come in time */
 	STREAM_SLOW,   /* the device takes too little of what waits for it */
 };
 

@@ -257,7 +257,12 @@ def _():
         slow.sendall(b"\x16\x03\x01\x02")  # the start of a record
         tap.equal(slow.recv(100), b"", "answer")
         silent = g.device()
-        tap.contains(silent.closed(), "Hello")
+        name, _, body = silent.receive()
+        tap.equal(name, "DEVICE_ERROR")
+        tap.contains(one(unpb(body), 3).decode(), "Hello")
+        # A network that stood still is no fault of the device's program: it may come again.
+        tap.equal((one(unpb(body), 1), one(unpb(body), 2, 0)), (b"timeout", 0), "kind and fate")
+        silent.closed()
         phone.raw(struct.pack(">IHHI", 108, NUMBERS["DEVICE_STATEMENT"], 0, 0) + b"x" * 50)
         tap.contains(phone.closed(), "too long")
         tap.contains(one(core.expect("GATEWAY_DOWN").fields, 2).decode(), "too long")
