@@ -308,9 +308,8 @@ struct err *store_job_count(struct store *s, uint64_t *ret_waiting, uint64_t *re
 {
 	int64_t all = 0, troubled = 0;
 
-	TRY(sql_number(
-		s, &troubled, "SELECT count(*) FROM job WHERE state IN ('blocked', 'failed')", ""));
-	TRY(sql_number(s, &all, "SELECT count(*) FROM job", ""));
+	TRY(sql_number(s, &troubled, "SELECT n FROM tally WHERE what = 'job troubled'", ""));
+	TRY(sql_number(s, &all, "SELECT n FROM tally WHERE what = 'job'", ""));
 	*ret_waiting = (uint64_t)(all - troubled);
 	*ret_blocked = (uint64_t)troubled;
 	return NULL;

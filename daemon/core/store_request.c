@@ -159,7 +159,7 @@ struct err *store_request_count_open(struct store *s, uint64_t *ret_n)
 {
 	int64_t n = 0;
 
-	TRY(sql_number(s, &n, "SELECT count(*) FROM request WHERE open = 1", ""));
+	TRY(sql_number(s, &n, "SELECT n FROM tally WHERE what = 'request open'", ""));
 	*ret_n = (uint64_t)n;
 	return NULL;
 }

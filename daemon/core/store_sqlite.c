@@ -12,6 +12,11 @@
 
 #include "proto/kind.h"
 
+/*
+ * Pages of the write-ahead log before they go into the database. With a million jobs nearly every page of the indexes that a
+ * job touches is another one, and a checkpoint writes them all: done rarely, it costs less in all and meets few commits.
+ */
+#define WAL_PAGES "4000"
 /* Milliseconds that another process (sqlite3 at the shell, a backup) may hold the database. */
 #define BUSY_MS 2000
 
@@ -42,6 +47,7 @@ static struct err *settings(struct store *s)
 	sqlite3_extended_result_codes(s->db, 0);
 	TRY(execute(s, "PRAGMA journal_mode = WAL"));
 	TRY(execute(s, "PRAGMA synchronous = FULL"));
+	TRY(execute(s, "PRAGMA wal_autocheckpoint = " WAL_PAGES));
 	/* Sealed keys that are purged must not stay in free pages. */
 	TRY(execute(s, "PRAGMA secure_delete = ON"));
 	TRY(execute(s, "PRAGMA foreign_keys = OFF"));
@@ -133,6 +139,8 @@ void store_abandon(struct store *s)
 	/* When even this fails, the next BEGIN says so. */
 	if (in_turn(s))
 		err_free(sql_run(s, "ROLLBACK", ""));
+	/* On a full disk there may be room in the log, once what it holds has gone into the database; if not, the next turn fails. */
+	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* --- statements --- */

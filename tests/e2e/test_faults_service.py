@@ -183,7 +183,7 @@ def _():
     kiosk.halt()
     # The same store on a small disk and back again: derivd-ca would notice another one.
     run("cp", "-a", store, aside)
-    run("mount", "-t", "tmpfs", "-o", f"size=12m,mode=0700,uid={UIDS['derivd']},gid={UIDS['derivd']}", "none", store)
+    run("mount", "-t", "tmpfs", "-o", f"size=24m,mode=0700,uid={UIDS['derivd']},gid={UIDS['derivd']}", "none", store)
     run("cp", "-a", aside + "/.", store)
     try:
         kiosk.start()

@@ -123,6 +123,10 @@ void sim_check_always(struct sim *s)
 	if (!s->witness)
 		return;
 	check_clocks(s);
+	none(s, "counts that are wrong",
+		"SELECT count(*) FROM tally WHERE n <> CASE what WHEN 'job' THEN (SELECT count(*) "
+		"FROM job) WHEN 'job troubled' THEN (SELECT count(*) FROM job WHERE state IN "
+		"('blocked', 'failed')) ELSE (SELECT count(*) FROM request WHERE open = 1) END");
 	none(s, "slots with two live credentials",
 		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state = 'active' "
 		"GROUP BY slot, purpose HAVING count(*) > 1)");

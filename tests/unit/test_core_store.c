@@ -142,6 +142,31 @@ static void a_newer_schema_is_refused(void **state)
 	assert_err_text(store_open(path, &other), &ERR_STORE_NEWER, "schema 99");
 }
 
+/* The first schema, as a store of that time has it. */
+static void an_older_store_is_brought_up_to_date(void **state)
+{
+	uint64_t waiting = 0, blocked = 0, open = 0;
+	unsigned int newest = store_get_schema(s);
+
+	assert_true(newest >= 2);
+	add_request(1);
+	post(1, JOB_CERTIFY, 2, 0);
+	post(2, JOB_CERTIFY, 2, 0);
+	assert_int_equal(sqlite3_exec(s->db,
+				 "DROP TRIGGER job_added; DROP TRIGGER job_gone; DROP TRIGGER job_moved;"
+				 "DROP TRIGGER request_added; DROP TRIGGER request_moved; DROP TABLE tally;"
+				 "UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	again();
+	assert_int_equal(store_get_schema(s), newest);
+	assert_ok(store_job_count(s, &waiting, &blocked));
+	assert_int_equal(waiting, 1);
+	assert_int_equal(blocked, 1);
+	assert_ok(store_request_count_open(s, &open));
+	assert_int_equal(open, 1);
+}
+
 static void what_is_no_database_is_refused(void **state)
 {
 	struct store *other = NULL;
@@ -386,6 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_comes_out_as_it_went_in),
 		TEST(a_newer_schema_is_refused),
+		TEST(an_older_store_is_brought_up_to_date),
 		TEST(what_is_no_database_is_refused),
 		TEST(an_unknown_state_is_an_error),
 		TEST(an_event_is_undone_alone),
