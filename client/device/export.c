@@ -105,7 +105,7 @@ static struct err *load(
 	x->home = h;
 	TRY(home_load(h, &x->state));
 	if (!x->state)
-		return err_new(&ERR_HOME, "%s: no enrollment was begun here", home_dir(h));
+		return err_new(&ERR_NOT_BEGUN, "%s: no enrollment was begun here", home_dir(h));
 	TRY(load_chain(x));
 	for (size_t i = 0; i < x->state->n_slots; i++)
 		TRY(load_one(x, &x->state->slots[i], choice));

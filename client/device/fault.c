@@ -12,6 +12,7 @@ const struct err_kind ERR_OFFER = { "offer-refused", FATE_REFUSE };
 const struct err_kind ERR_TAMPERED = { "tampered", FATE_REFUSE };
 const struct err_kind ERR_ITEM = { "item-refused", FATE_RETRY };
 const struct err_kind ERR_HOME = { "device-state", FATE_REFUSE };
+const struct err_kind ERR_NOT_BEGUN = { "not-enrolled", FATE_REFUSE };
 const struct err_kind ERR_HOME_DAMAGED = { "device-state-damaged", FATE_BROKEN };
 const struct err_kind ERR_CANCELLED = { "cancelled", FATE_REFUSE };
 const struct err_kind ERR_REMOVED = { "device-removed", FATE_REFUSE };
@@ -35,6 +36,9 @@ const char *fault_remedy(const struct err_kind *kind)
 				 "tell the operator." },
 		{ &ERR_ITEM, "Nothing was changed. Tell the operator if it happens again." },
 		{ &ERR_HOME, "Use another state directory (--state), or remove this one." },
+		{ &ERR_NOT_BEGUN, "Begin with derivd-device enroll and the text of the kiosk's QR "
+				  "code, or name the "
+				  "state directory with --state." },
 		{ &ERR_HOME_DAMAGED, "Try again. If it stays so, keep the directory for its old "
 				     "keys, and enroll with "
 				     "another one (--state)." },

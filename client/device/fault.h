@@ -12,6 +12,7 @@ extern const struct err_kind ERR_OFFER;            /* an offer that is not for t
 extern const struct err_kind ERR_TAMPERED;         /* somebody plays the kiosk; REFUSE */
 extern const struct err_kind ERR_ITEM;             /* an item that is not for this device, or altered; RETRY */
 extern const struct err_kind ERR_HOME;            /* the state directory does not allow it; REFUSE */
+extern const struct err_kind ERR_NOT_BEGUN;        /* no enrollment was begun in the state directory; REFUSE */
 extern const struct err_kind ERR_HOME_DAMAGED;    /* the state directory cannot be read; BROKEN */
 extern const struct err_kind ERR_CANCELLED;        /* the kiosk ended the request; REFUSE */
 extern const struct err_kind ERR_REMOVED;          /* the device was removed; REFUSE */

@@ -179,7 +179,11 @@ static struct err *run_command(struct say *s, const struct options *o, int n, ch
 
 	if (n != (enroll ? 2 : 1))
 		return usage(n == 0 ? "no command was given" : "the arguments do not fit");
-	TRY(home_open(o->state ? o->state : fallback, enroll || run, &h));
+	const char *dir = o->state ? o->state : fallback;
+	struct err *closed = home_open(dir, enroll || run, &h);
+	if (err_is(closed, &ERR_NOTFOUND))
+		closed = err_as(&ERR_NOT_BEGUN, closed, "no enrollment was begun here");
+	TRY(closed);
 	if (enroll)
 		return do_enroll(h, s, o, words[1]);
 	if (run)

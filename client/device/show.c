@@ -27,7 +27,7 @@ static struct err *load(const struct home *h, struct state **ret_state)
 {
 	TRY(home_load(h, ret_state));
 	if (!*ret_state)
-		return err_new(&ERR_HOME, "%s: no enrollment was begun here", home_dir(h));
+		return err_new(&ERR_NOT_BEGUN, "%s: no enrollment was begun here", home_dir(h));
 	return NULL;
 }
 

@@ -204,7 +204,8 @@ static struct err *open_talk(struct talk *t)
 
 	TRY(home_load(t->home, &t->state));
 	if (!t->state)
-		return err_new(&ERR_HOME, "%s: no enrollment was begun here", home_dir(t->home));
+		return err_new(
+			&ERR_NOT_BEGUN, "%s: no enrollment was begun here", home_dir(t->home));
 	TRY(home_get_key(t->home, t->state->identity_key, &t->identity));
 	TRY(home_get_object(t->home, t->state->identity_certificate, &certificate));
 	t->spki = sig_spki(t->identity);

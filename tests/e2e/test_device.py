@@ -685,6 +685,10 @@ def _():
         d = DeviceProgram(g)
         tap.equal(d.plain("--help")[0], 0, "--help")
         tap.contains(d.plain("--version")[1], "derivd-device ")
+        status, _, text = d.plain("status")
+        tap.equal(status, 1, "exit status without a directory")
+        tap.contains(text, "no enrollment")
+        tap.contains(text, "derivd-device enroll")
         os.mkdir(d.state, 0o700)
         for args in ([], ["enroll"], ["nonsense"], ["export"], ["export", "--pem", "x", "--p12", "y"],
                      ["export", "--pem", "x", "--purpose", "all"]):
