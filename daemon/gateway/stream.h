@@ -62,9 +62,9 @@ struct stream_env {
 	struct poller *poller;
 	struct due *due;
 	const struct stream_ops *ops;
-	size_t all_bytes; /* held now, of STREAM_ALL_MAX */
+	size_t all_bytes;       /* held now, of STREAM_ALL_MAX */
 	size_t strangers_bytes; /* of them, of STREAM_STRANGERS_MAX */
-	size_t handshakes; /* unfinished now */
+	size_t handshakes;      /* unfinished now */
 };
 
 /* Starts the handshake on a non-blocking socket. NULL when memory is short; the socket is closed then too. */
