@@ -120,7 +120,8 @@ static struct err *refuse_all(struct peer *p, const char *program, const struct 
 	}
 }
 
-struct err *worker_refuse(int take_fd, enum msg_link link, const char *program, struct err *take_why)
+struct err *worker_refuse(
+	int take_fd, enum msg_link link, const char *program, struct err *take_why)
 {
 	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
 	AUTO(err) struct err *why = take_why;

@@ -10,7 +10,7 @@
 
 struct worker {
 	struct peer *peer;
-	void *state; /* the program's own */
+	void *state;     /* the program's own */
 	uint32_t serial; /* of the request that is being served */
 	bool answered;
 };

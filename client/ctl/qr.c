@@ -33,8 +33,7 @@ static int rows_of(const QRcode *q, enum qr_form form, int quiet)
 	return (q->width + 2 * quiet + 1) / (form == QR_BLOCKS ? 2 : 1);
 }
 
-static struct err *choose(
-	const QRcode *q, enum qr_form form, int rows, int columns, int *ret_quiet)
+static struct err *choose(const QRcode *q, enum qr_form form, int rows, int columns, int *ret_quiet)
 {
 	static const int quiets[] = { QUIET, QUIET_SMALL };
 

@@ -15,7 +15,7 @@ enum qr_form {
  * or with a text that says how much room it takes.
  * The buffer holds the secret; wiped with buf_clear or buf_free.
  */
-MUST_CHECK struct err *qr_render(const char *text, enum qr_form form, int rows, int columns,
-	struct buf **ret_lines);
+MUST_CHECK struct err *qr_render(
+	const char *text, enum qr_form form, int rows, int columns, struct buf **ret_lines);
 
 #endif

@@ -88,11 +88,11 @@ struct wait {
 	/* what to wait for */
 	struct peer *peer; /* control or card, with serial: its answer */
 	uint32_t serial;
-	enum msg_number push; /* from derivd; 0: none */
-	struct term *typing;  /* whose prompt is open, or who listens; NULL: nobody */
+	enum msg_number push;   /* from derivd; 0: none */
+	struct term *typing;    /* whose prompt is open, or who listens; NULL: nobody */
 	bool begun, size, rows; /* are these of interest? */
-	int64_t limit_ms;     /* a key press starts it again */
-	int64_t cap_ms;       /* boot time: but not beyond this, nor the session's end; 0: none */
+	int64_t limit_ms;       /* a key press starts it again */
+	int64_t cap_ms;         /* boot time: but not beyond this, nor the session's end; 0: none */
 	/* what came */
 	enum came came;
 	struct peer_message message; /* the body is the caller's */
