@@ -2,7 +2,13 @@
 
 EXTRA_DIST += .clang-tidy .ci/run \
 	contrib/check contrib/check-layers contrib/demo contrib/demo-story contrib/deps contrib/lint \
-	contrib/spelling tests/lib/kiosk.py
+	contrib/package contrib/spelling tests/lib/kiosk.py
+EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/copyright contrib/debian/rules \
+	contrib/debian/derivctl.install contrib/debian/derivd-device.install contrib/debian/derivd-gateway.install \
+	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs contrib/debian/derivd.docs \
+	contrib/debian/derivd.install contrib/debian/derivd.lintian-overrides contrib/debian/derivd.postrm \
+	contrib/debian/derivd.templates contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
+	contrib/debian/source/format
 
 # All preprocessor flags of all folders: one set for tools that look at every file.
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \
