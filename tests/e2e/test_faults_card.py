@@ -90,8 +90,11 @@ def _():
 @tap.test("waiting for a card for long costs one worker, and no line in the journal for each look")
 def _():
     kiosk.reader.pull()
+    seen = kiosk.log("derivd-card").count("no card in")
     with kiosk.session("--yes", "--wait-card", 60) as s:
         s.expect("card-needed")
+        # The first look has its line; it may come after the answer.
+        wait_for("the first look's line", lambda: kiosk.log("derivd-card").count("no card in") > seen)
         workers, lines = set(), kiosk.log("derivd-card").count("\n")
         for _ in range(30):
             workers.update(kiosk.pids("derivd-card"))
