@@ -323,7 +323,7 @@ static struct lane *choose(struct caworker *w, const struct ask *ask)
 {
 	struct lane *best = NULL;
 
-	if (ask->kind != ASK_JOB)
+	if (ask->kind != ASK_JOB && ask->kind != ASK_HEADS)
 		return &w->lane[SESSION_LANE];
 	for (size_t i = SESSION_LANE + 1; i < w->n_lanes; i++) {
 		struct lane *l = &w->lane[i];

@@ -38,6 +38,16 @@ static struct err *status(struct client *t, const struct caller *who)
 	return control_status(t->control->core, who, t->roles, &facts);
 }
 
+/* One at a time: they wait in memory while derivd-ca is slow. */
+static struct err *heads(struct client *t, const struct asked *a)
+{
+	if (t->heads_serial)
+		return err_new(&ERR_BUSY, "derivd-ca is asked already");
+	TRY(control_heads(t->control->core, &a->who, a->body));
+	t->heads_serial = a->who.serial;
+	return NULL;
+}
+
 static struct err *run_session(struct core *c, const struct asked *a)
 {
 	switch (a->number) {
@@ -75,7 +85,7 @@ static struct err *run(struct core *c, void *arg)
 	case MSG_EVIDENCE_GET:
 		return control_evidence(c, &a->who, a->body);
 	case MSG_AUDIT_HEADS:
-		return control_heads(c, &a->who, a->body);
+		return heads(a->client, a);
 	case MSG_REQUEST_CANCEL:
 		return lifecycle_cancel(c, &a->who, a->body);
 	case MSG_DEVICE_REVOKE:
@@ -295,6 +305,12 @@ static struct client *find(struct control *t, uint64_t number)
 	return i;
 }
 
+static void forget_heads(struct client *t, uint32_t serial)
+{
+	if (t->heads_serial == serial)
+		t->heads_serial = 0;
+}
+
 void control_send(struct control *t, uint64_t caller, enum msg_number number, uint32_t serial,
 	const void *body)
 {
@@ -302,6 +318,7 @@ void control_send(struct control *t, uint64_t caller, enum msg_number number, ui
 
 	if (!to)
 		return;
+	forget_heads(to, serial);
 	/* From the answer that opens on, the connection is the session's (PROTOCOL.frame section 5). */
 	if (number == MSG_SESSION_OFFERED || number == MSG_SESSION_RESUMED)
 		link_set_phase(to->link, PH_OPEN);
@@ -312,8 +329,10 @@ void control_send_error(struct control *t, uint64_t caller, uint32_t serial, con
 {
 	struct client *to = find(t, caller);
 
-	if (to)
-		link_send_error(to->link, serial, e);
+	if (!to)
+		return;
+	forget_heads(to, serial);
+	link_send_error(to->link, serial, e);
 }
 
 /* --- life --- */

@@ -16,7 +16,8 @@ struct client {
 	uint64_t number;
 	uint32_t uid;
 	unsigned int roles;
-	bool denied; /* at most one audit row a connection */
+	bool denied;           /* at most one audit row a connection */
+	uint32_t heads_serial; /* of the AuditHeads that derivd-ca has; 0: none */
 	bool streams;
 	bool whole; /* not only one request's rows */
 	uint8_t request[ID_LEN];

@@ -12,22 +12,41 @@
 
 /* --- the queue --- */
 
+static bool is_revocation(const struct job *j)
+{
+	return j->what == JOB_REVOKE || j->what == JOB_REVOKE_DEVICE || j->what == JOB_CRL;
+}
+
 /* What holds up a job that nobody has tried yet. */
 static char *waits_for(struct page *p, const struct job *j)
 {
 	const struct core *c = p->core;
 	bool connected = presence_find(c->presence, j->device) != NULL;
-	bool revokes = j->what == JOB_REVOKE || j->what == JOB_REVOKE_DEVICE || j->what == JOB_CRL;
 	AUTO(err) struct err *no = NULL;
 
 	if (j->what == JOB_DELIVER)
-		return page_lend(connected ? "the device fetches it"
-					   : "the device is not connected");
-	if (!revokes)
+		return page_lend(
+			connected ? "the device fetches it" : "the device is not connected");
+	if (!is_revocation(j))
 		no = core_may_issue(c);
 	if (no)
 		return page_shown(p, err_get_text(no));
-	return c->ca.reachable ? page_lend("") : page_shown(p, c->ca.trouble);
+	if (!c->ca.reachable)
+		return page_shown(p, c->ca.trouble);
+	/* derivd-ca signs a device's items in the order of their numbers. */
+	return page_lend(j->what == JOB_SIGN_ITEM && j->state == JOB_WAITING
+				 ? "its turn comes after the device's earlier items"
+				 : "");
+}
+
+/* What gets everything going again when nothing may be issued; NULL: it may. */
+static const char *unblock_all(const struct core *c)
+{
+	AUTO(err) struct err *no = core_may_begin(c);
+
+	if (!no)
+		return NULL;
+	return err_is(no, &ERR_CLOCK_BEHIND) ? "timedatectl set-time" : "derivctl audit verify";
 }
 
 /* The command that gets it going again, or what else does. */
@@ -35,6 +54,7 @@ static char *unblock(struct page *p, const struct job *j)
 {
 	AUTO_MEM char *id = text_hex(BYTES(j->id, ID_LEN));
 	AUTO_MEM char *device = text_hex(BYTES(j->device, SHA256_LEN));
+	const char *all = is_revocation(j) ? NULL : unblock_all(p->core);
 
 	if (j->what == JOB_DELIVER && j->state == JOB_FAILED)
 		return page_keep(p, xasprintf("derivctl issue --device %s --replace", device));
@@ -42,6 +62,8 @@ static char *unblock(struct page *p, const struct job *j)
 		return page_copy(p, "open the app on the device");
 	if (j->state == JOB_LEASED)
 		return page_copy(p, "");
+	if (all)
+		return page_copy(p, all);
 	return page_keep(p, xasprintf("derivctl queue retry %s", id));
 }
 

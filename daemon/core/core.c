@@ -25,6 +25,7 @@ static struct err *begin(struct core *c, void *arg UNUSED)
 	TRY(core_watch_clock(c));
 	TRY(store_new_run(c->store, c->boot_id, &c->run, &same_boot));
 	TRY(store_job_void(c->store, c->run, same_boot, &n));
+	TRY(session_restore(c));
 	return audit_add(c->audit, &about,
 		"run %llu, version %s, %llu leases of earlier runs are void",
 		(unsigned long long)c->run, PACKAGE_VERSION, (unsigned long long)n);
@@ -49,7 +50,7 @@ static struct err *open_all(struct core *c, const char *store_path)
 	if (!turn_run(c, &nobody, begin, NULL) || !turn_end(c))
 		return err_new(&ERR_STORE, "%s: the start cannot be recorded; the journal says why",
 			store_path);
-	return session_restore(c);
+	return NULL;
 }
 
 struct err *core_new(const char *store_path, struct settings *take_settings,
@@ -104,14 +105,16 @@ struct err *core_may_issue(const struct core *c)
 
 struct err *core_watch_clock(struct core *c)
 {
-	static const struct audit_about about = { .event = EV_CLOCK_BEHIND, .error = "clock-behind" };
+	static const struct audit_about about = { .event = EV_CLOCK_BEHIND,
+		.error = "clock-behind" };
 	AUTO(err) struct err *behind = audit_check_clock(c->audit);
 	bool said = c->clock_said;
 
 	c->clock_said = behind != NULL;
 	if (!behind || said)
 		return NULL;
-	return audit_add(c->audit, &about, "%s: nothing is issued until it is set", err_get_text(behind));
+	return audit_add(
+		c->audit, &about, "%s: nothing is issued until it is set", err_get_text(behind));
 }
 
 /* --- derivd-ca's status --- */

@@ -84,7 +84,7 @@ struct core {
 	bool clock_said;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
-	int64_t crl_asked_boot_ms;
+	int64_t crl_boot_ms; /* when derivd-ca published one last; 0: not since the start */
 	/* Why the last turn failed; NULL after one that did not. */
 	const struct err_kind *turn_trouble;
 	/* Events in the turn that is open. */

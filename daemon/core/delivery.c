@@ -199,6 +199,7 @@ static struct err *applied(struct core *c, struct item *i, const char *actor)
 	strip(i);
 	TRY(store_item_put(c->store, i));
 	TRY(store_job_done(c->store, i->id));
+	TRY(store_item_made_good(c->store, i));
 	if (i->kind == CA__ITEM_KIND__REMOVAL)
 		return audit_add(c->audit, &about, "the device has removed what it was told to");
 	return step_credential(c, i, CE_ACKNOWLEDGED, &cause);

@@ -318,10 +318,8 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 		err_free(no);
 		return NULL;
 	}
-	if (!c->crl_asked_boot_ms || clock_boot_ms() - c->crl_asked_boot_ms >= CRL_EVERY_MS) {
+	if (!c->crl_boot_ms || clock_boot_ms() - c->crl_boot_ms >= CRL_EVERY_MS)
 		TRY(lifecycle_post_crl(c));
-		c->crl_asked_boot_ms = clock_boot_ms();
-	}
 	TRY(store_credential_due(c->store, now, &due));
 	for (size_t i = 0; i < due->n; i++)
 		TRY(sweep_one(c, due->row[i], now));

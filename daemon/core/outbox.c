@@ -88,7 +88,8 @@ static struct err *settle_error(struct core *c, struct job *j, const struct err 
 	case FATE_BROKEN:
 		return block(c, j, why);
 	default:
-		return refused(c, j, why);
+		/* A CRL is wanted for ever: what is wrong has to be mended. */
+		return j->what == JOB_CRL ? block(c, j, why) : refused(c, j, why);
 	}
 }
 

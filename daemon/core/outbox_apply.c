@@ -52,8 +52,7 @@ static struct err *apply_made(
 	if (!credential_can(k, CE_MADE))
 		return NULL;
 	/* Committed before certify names them: escrow precedes issuance. */
-	if (k->state == CS_WANTED)
-		TRY(keep_copies(c, k, body));
+	TRY(keep_copies(c, k, body));
 	return credential_step(c, k, CE_MADE, &cause);
 }
 
@@ -170,6 +169,7 @@ static struct err *apply_crl(
 	const struct audit_about about = { .event = EV_CRL, .actor = "derivd-ca" };
 	bool news = c->ca.crl_next_update_ms != m->next_update_ms;
 
+	c->crl_boot_ms = clock_boot_ms();
 	c->ca.crl_next_update_ms = m->next_update_ms;
 	if (!news)
 		return NULL;
@@ -230,6 +230,7 @@ static struct err *refuse_verify(struct core *c, const struct job *j, const stru
 	AUTO(request) struct request *r = NULL;
 
 	TRY(store_request_get(c->store, j->request, &r));
+	/* A request that was cancelled meanwhile has no use for the answer. */
 	if (err_is(why, &ERR_NONCE_EXPIRED) && request_can(r, RE_LAPSE))
 		return lapse(c, r, why);
 	if (!request_can(r, RE_REFUSE))

@@ -70,7 +70,7 @@ MUST_CHECK struct err *session_end(struct core *c, struct request *r, enum reque
 	const struct err_kind *kind, const char *actor, const char *fmt, ...) PRINTF(6, 7);
 /* Gives up one session whose time is over (seats_next says when). */
 MUST_CHECK struct err *session_expire(struct core *c);
-/* After a restart: an empty seat for each open session. */
+/* After a restart: an empty seat for each open session; those for whom there is none are given up. An event. */
 MUST_CHECK struct err *session_restore(struct core *c);
 /* "uid 1000"; the caller frees. */
 char *session_actor(uint32_t uid);

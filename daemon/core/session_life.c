@@ -280,15 +280,20 @@ struct err *session_restore(struct core *c)
 
 	TRY(store_request_sessions(c->store, &rows));
 	for (size_t i = 0; i < rows->n; i++) {
-		const struct request *r = rows->row[i];
+		struct request *r = rows->row[i];
 		int64_t age = clock_real_ms() - r->created_ms;
 		int64_t left = (int64_t)c->settings->session_ms - (age > 0 ? age : 0);
 		struct seat *seat = NULL;
 		/* Beyond the line nobody is needed: a seat is taken when somebody comes back. */
 		if (r->state >= RS_COMMITTED)
 			continue;
-		TRY(seats_take(c->seats, r->id, now + (left > 0 ? left : 0), &seat));
-		seat->leave_boot_ms = now + (int64_t)c->settings->grace_ms;
+		AUTO(err)
+		struct err *full = seats_take(c->seats, r->id, now + (left > 0 ? left : 0), &seat);
+		if (full)
+			TRY(session_end(
+				c, r, RE_CANCEL, &ERR_BUSY, NULL, "%s", err_get_text(full)));
+		else
+			seat->leave_boot_ms = now + (int64_t)c->settings->grace_ms;
 	}
 	return NULL;
 }

@@ -391,9 +391,14 @@ MUST_CHECK struct err *store_item_ready(
 /* How many of a credential's items are in state WANTED, and how many WANTED or SIGNED. */
 MUST_CHECK struct err *store_item_open(struct store *s, const uint8_t credential[static ID_LEN],
 	uint64_t *ret_wanted, uint64_t *ret_open);
-/* Drops the items of a credential, or of a device, that have not been settled; their jobs go with them. */
+/*
+ * Drops the items of a credential, or of a device, that have not been settled; their jobs go with them, and a device's
+ * failed ones too: nobody waits for them any more.
+ */
 MUST_CHECK struct err *store_item_drop(
 	struct store *s, const uint8_t *credential, const uint8_t *device);
+/* Something of the same kind and purpose has arrived: the refusals of earlier ones leave the queue. */
+MUST_CHECK struct err *store_item_made_good(struct store *s, const struct item *i);
 MUST_CHECK struct err *store_item_waiting(
 	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n);
 

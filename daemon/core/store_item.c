@@ -165,17 +165,26 @@ struct err *store_item_open(struct store *s, const uint8_t credential[static ID_
 #define DROP                                                                                       \
 	"UPDATE item SET state = 'dropped', body = NULL, signature = NULL, payload = NULL "        \
 	"WHERE state IN ('wanted', 'signed') AND "
-#define DROP_JOBS                                                                                  \
-	"DELETE FROM job WHERE what IN ('sign-item', 'deliver') AND state <> 'failed' AND "
+#define DROP_JOBS "DELETE FROM job WHERE what IN ('sign-item', 'deliver') AND "
 
 struct err *store_item_drop(struct store *s, const uint8_t *credential, const uint8_t *device)
 {
 	if (credential) {
-		TRY(sql_run(s, DROP_JOBS "credential = ?", "d", credential));
+		/* What the device refused stays to be seen. */
+		TRY(sql_run(s, DROP_JOBS "state <> 'failed' AND credential = ?", "d", credential));
 		return sql_run(s, DROP "credential = ?", "d", credential);
 	}
 	TRY(sql_run(s, DROP_JOBS "device = ?", "h", device));
 	return sql_run(s, DROP "device = ?", "h", device);
+}
+
+struct err *store_item_made_good(struct store *s, const struct item *i)
+{
+	return sql_run(s,
+		"DELETE FROM job WHERE device = ?1 AND state = 'failed' AND id IN (SELECT id FROM "
+		"item WHERE device = ?1 AND kind = ?2 AND purpose = ?3 AND number < ?4 AND state "
+		"IN ('declined', 'dropped'))",
+		"hiii", i->device, (int64_t)i->kind, (int64_t)i->purpose, (int64_t)i->number);
 }
 
 /* Signed items and those that are being signed: all that the device still has to get. */

@@ -108,7 +108,8 @@ static struct err *add_credential(struct core *c, const struct request *r, const
 	memcpy(k.holder, r->holder, SHA256_LEN);
 	memcpy(k.slot, policy_slot(w->purpose, r->device, r->holder), SHA256_LEN);
 	k.created_ms = k.changed_ms = clock_real_ms();
-	no = policy_purpose(c, w->purpose, r->device, r->holder, true);
+	no = policy_purpose(c, w->purpose, r->device, r->holder,
+		r->replace || r->operation == COMMON__OPERATION__ENROLL);
 	if (no && !err_is(no, &ERR_LIVE_EXISTS))
 		return take(no);
 	k.state = no ? CS_REJECTED : CS_WANTED;

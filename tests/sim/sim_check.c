@@ -110,8 +110,7 @@ static void check_clocks(struct sim *s)
 		    -1, &stmt, NULL) != SQLITE_OK)
 		sim_fail(s, "%s", sqlite3_errmsg(s->witness));
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
-		const struct seat *seat =
-			seats_find(s->core->seats, sqlite3_column_blob(stmt, 0));
+		const struct seat *seat = seats_find(s->core->seats, sqlite3_column_blob(stmt, 0));
 		if (!seat || seat->until_boot_ms == INT64_MAX)
 			sim_fail(s, "a session that no clock ends");
 	}

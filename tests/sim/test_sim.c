@@ -97,7 +97,7 @@ static void crash_everywhere(unsigned int stride)
 
 int main(void)
 {
-	uint64_t worlds = number_from("SIM_WORLDS", 10), seed = number_from("SIM_SEED", 0);
+	uint64_t worlds = number_from("SIM_WORLDS", 16), seed = number_from("SIM_SEED", 0);
 	unsigned int crashes = 0, delivered = 0;
 
 	/* The journal of some hundred crashes helps nobody; SIM_LOG=1 shows it. */
@@ -112,7 +112,7 @@ int main(void)
 		free(path);
 		return 0;
 	}
-	crash_everywhere(worlds > 10 ? 1 : 11);
+	crash_everywhere(worlds > 16 ? 1 : 11);
 	for (uint64_t i = 1; i <= worlds; i++)
 		troubled_world(i, &crashes, &delivered);
 	bool all = saw_everything();

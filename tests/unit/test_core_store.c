@@ -152,11 +152,12 @@ static void an_older_store_is_brought_up_to_date(void **state)
 	add_request(1);
 	post(1, JOB_CERTIFY, 2, 0);
 	post(2, JOB_CERTIFY, 2, 0);
-	assert_int_equal(sqlite3_exec(s->db,
-				 "DROP TRIGGER job_added; DROP TRIGGER job_gone; DROP TRIGGER job_moved;"
-				 "DROP TRIGGER request_added; DROP TRIGGER request_moved; DROP TABLE tally;"
-				 "UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
-				 NULL, NULL, NULL),
+	assert_int_equal(
+		sqlite3_exec(s->db,
+			"DROP TRIGGER job_added; DROP TRIGGER job_gone; DROP TRIGGER job_moved;"
+			"DROP TRIGGER request_added; DROP TRIGGER request_moved; DROP TABLE tally;"
+			"UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
+			NULL, NULL, NULL),
 		SQLITE_OK);
 	again();
 	assert_int_equal(store_get_schema(s), newest);
