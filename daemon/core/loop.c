@@ -156,6 +156,7 @@ static void sweep(struct daemon *d, int64_t now)
 		return;
 	bool ok = turn_run(d->core, &NOBODY, on_sweep, &more) && turn_end(d->core);
 	d->sweep_boot_ms = now + (ok && more ? 0 : SWEEP_MS);
+	store_tidy(d->core->store);
 	caworker_ask_status(d->ca);
 }
 

@@ -42,6 +42,8 @@ MUST_CHECK bool store_undo(struct store *s);
 MUST_CHECK struct err *store_commit(struct store *s);
 /* Forgets the turn. */
 void store_abandon(struct store *s);
+/* Between turns, now and then: what was deleted is in no file any more, unless another process reads the store just now. */
+void store_tidy(struct store *s);
 
 /* Ids of 16 and 32 bytes; all zeros is "none" and stands as NULL in the store. */
 bool id_is_none(const uint8_t *id, size_t len);

@@ -143,6 +143,16 @@ void store_abandon(struct store *s)
 	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
+void store_tidy(struct store *s)
+{
+	if (in_turn(s))
+		return;
+	/* The log still has the pages as they were: a sealed key that was purged, for one. Nobody is waited for. */
+	sqlite3_busy_timeout(s->db, 0);
+	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+}
+
 /* --- statements --- */
 
 static struct err *prepare(struct store *s, const char *text, sqlite3_stmt **ret_stmt)

@@ -406,6 +406,26 @@ static void a_sealed_key_that_is_purged_is_gone_from_the_file(void **state)
 	assert_int_equal(left, 1);
 }
 
+static void a_sealed_key_that_is_purged_is_soon_gone_from_the_log_too(void **state)
+{
+	static const char secret[] = "this-stands-for-another-sealed-key";
+	uint8_t id[ID_LEN];
+	AUTO_MEM char *command = xasprintf("grep -q -a %s %s %s-wal", secret, path, path);
+
+	fill(id, ID_LEN, 1);
+	assert_ok(store_sealed_add(s, id, SEALED_DEVICE, BYTES(secret, strlen(secret))));
+	assert_ok(store_sealed_purge(s, id, false));
+	assert_int_equal(system(command), 0);
+	store_tidy(s);
+	assert_int_not_equal(system(command), 0);
+	/* Within a turn nothing of it is touched. */
+	assert_ok(store_begin(s));
+	assert_ok(store_sealed_add(s, id, SEALED_DEVICE, BYTES(secret, strlen(secret))));
+	store_tidy(s);
+	assert_ok(store_commit(s));
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -425,6 +445,7 @@ int main(void)
 		TEST(what_waits_does_not_wait_for_the_clock_of_another_boot),
 		TEST(items_are_handed_out_up_to_the_first_gap),
 		TEST(a_sealed_key_that_is_purged_is_gone_from_the_file),
+		TEST(a_sealed_key_that_is_purged_is_soon_gone_from_the_log_too),
 	};
 
 	return cmocka_run_group_tests_name("core store", tests, NULL, NULL);
