@@ -19,7 +19,7 @@ endif
 EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_module.py tests/e2e/test_card_tokens.py
 
 TESTS += tests/e2e/test_card_odd.py
-EXTRA_DIST += tests/e2e/test_card_odd.py
+EXTRA_DIST += tests/e2e/test_card_odd.py tests/lib/cac.py
 
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py

@@ -16,10 +16,11 @@ import uuid
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
 import pki  # noqa: E402
+from cac import Cac  # noqa: E402
 from der import context, ia5, octets, oid, printable, seq, set_of, tlv, utf8  # noqa: E402
 from faults import Faults  # noqa: E402
 from kiosk import MAKE_CARD, PIN, UIDS, Kiosk, run  # noqa: E402
-from rig import RigError  # noqa: E402
+from rig import RigError, build_dir  # noqa: E402
 from tap import Tap  # noqa: E402
 
 sys.dont_write_bytecode = True
@@ -35,7 +36,8 @@ tap = Tap()
 tap.need("pcscd", "openssl")
 store = tap.use(tempfile.TemporaryDirectory(prefix="odd-"))
 os.environ["SOFTHSM2_CONF"] = f"{store}/softhsm2.conf"  # for the services, too
-kiosk = tap.use(Kiosk(start=False))
+lying = dict(LYING="mechanism-unlisted", LYING_KEY=f"{store}/key.pem", LYING_CERT=f"{store}/cert.pem", LYING_PIN=PIN)
+kiosk = tap.use(Kiosk(start=False, setenv=lying))
 kiosk.configure(derivd="devices-per-holder = 100\n")
 kiosk.start()
 faults = Faults(tap, kiosk)
@@ -90,11 +92,11 @@ def show(*words):
     return kiosk.ctl_json("card", "show", *words)[0]
 
 
-def works(what, card=None, purposes=1, **how):
+def works(what, card=None, purposes=1, words=(), **how):
     """All credentials that the card allows; returns what was offered."""
     if card:
         kiosk.insert(card)
-    end = faults.run(**how)
+    end = faults.run(*words, **how)
     tap.check(end.error is None, f"{what}: {end.error}")
     states = {c["purpose"]: c["state"] for c in end.events[-1]["credentials"]}
     wanted = ("authentication", "signing", "encryption")[:purposes]
@@ -308,7 +310,55 @@ def _():
             kiosk.insert(card)
 
 
+# ---- a card that is no PIV card ----
+
+@tap.test("a CAC of the older kind, by another hand: its names, its PIN, its end")
+def _():
+    card = new(slots="9a", alg="rsa2048")
+    der = certify(card, common_name("LOVELACE.ADA.KING.1234567890"),
+                  [upn("1234567890@mil"), pki.gn_mail("ada.k.lovelace.mil@example.org")])
+    if kiosk.reader.process:
+        kiosk.reader.pull()
+    reader = kiosk.rig.add_reader("cac")
+    try:
+        with Cac(kiosk.rig, reader, f"{card}/9a.key", der, PIN) as cac:
+            facts = show()
+            tap.equal((facts["card_type"], facts["manufacturer"], facts["pin"]),
+                      ("generic", "Common Access Card", "PIN_OK"), "facts")
+            offer = works("CAC", purposes=3)
+            tap.equal((offer["name"], offer["last_four"]), ("LOVELACE.ADA.KING", "7890"), "holder")
+            tap.equal((cac.verified, cac.verifies, cac.signatures), (False, 1, 1), "verified, PINs, signatures")
+            tap.equal(faults.run(pin="999999").kind, "pin-wrong", "the wrong PIN")
+            tap.equal((cac.tries, cac.verifies), (2, 2), "tries left, PINs")
+            for tries, kind in ((1, "pin-last-try"), (0, "pin-locked")):
+                cac.tries = tries
+                tap.equal(faults.run().kind, kind, f"{tries} tries")
+            tap.equal((cac.verifies, cac.signatures), (2, 1), "PINs, signatures")
+            cac.tries = 1
+            works("the last try", None, 3, words=("--last-try",))
+    finally:
+        kiosk.rig.remove_reader("cac")
+
+
 # ---- a token without PC/SC ----
+
+@tap.test("a token that makes no signatures of the needed kind: refused before anybody scans or types")
+def _():
+    card = new(slots="9a")
+    certify(card)
+    for name, file in (("cert.pem", "9a.pem"), ("key.pem", "9a.key")):
+        pki.write(f"{store}/{name}", pki.read(f"{card}/{file}"))
+    shutil.copy(f"{build_dir()}/tests/mock/lying.so", store)  # where the service may read it
+    os.chmod(store, 0o755)
+    kiosk.write("etc/card.conf", f'module = "{store}/lying.so"\npcsc = no\n')
+    try:
+        tap.equal([c["has_key"] for c in show()["certificates"]], [False], "keys")
+        end = faults.refused("no-signing-key", 3, request="cancelled")
+        tap.contains(end.text, "Liar")
+        tap.lacks(str(end.events), "invited", "events")
+    finally:
+        kiosk.write("etc/card.conf", "")
+
 
 @tap.test("a token of software, chosen by card.conf: the whole way to a phone")
 def _():

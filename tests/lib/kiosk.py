@@ -253,15 +253,16 @@ class Device:
 
 class Kiosk:
     """real: the machine's own pcscd and readers in place of a rig and made-up cards.
-    crl: "http" (through derivd-courier) or "files" (read from the disk)."""
+    crl: "http" (through derivd-courier) or "files" (read from the disk). setenv: variables for the services."""
 
-    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1"):
+    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1", setenv=None):
         self.own = directory is None
         self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
         self.bin = self.at("bin")
         self.alg = alg
         self.n_readers = readers
         self.want_start = start
+        self.setenv = setenv or {}
         self.real = real
         self.host = host  # of the gateway: a loopback address
         self.crl = crl
@@ -397,6 +398,8 @@ key = "{self.at('etc/gateway/gateway.key')}"
         args = [self.program("derivd-spawn"), "--bin", self.bin, "--listen", f"{host}:{self.port}"]
         for name, uid in UIDS.items():
             args += ["--user", f"{name}={uid}:{uid}"]
+        for name, value in self.setenv.items():
+            args += ["--setenv", f"{name}={value}"]
         args += ["--mode", "card.sock=0666", self.dir]
         self.spawn = Process.start(args, self.at("log/spawn.log"), True, env=self.environment())
         try:
