@@ -63,10 +63,11 @@ uint8_t *buf_grow(struct buf *b, size_t len)
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
-	uint8_t *room = buf_grow(b, len);
-
+	reserve(b, len);
 	if (len)
-		memcpy(room, data, len);
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = 0;
 }
 
 void buf_add_bytes(struct buf *b, struct bytes bytes)
@@ -76,10 +77,11 @@ void buf_add_bytes(struct buf *b, struct bytes bytes)
 
 static void add_int(struct buf *b, uint64_t v, size_t size)
 {
-	uint8_t *room = buf_grow(b, size);
+	uint8_t bytes[8];
 
 	for (size_t i = 0; i < size; i++)
-		room[i] = (uint8_t)(v >> (8 * (size - 1 - i)));
+		bytes[i] = (uint8_t)(v >> (8 * (size - 1 - i)));
+	buf_add(b, bytes, size);
 }
 
 void buf_add_u8(struct buf *b, uint8_t v)

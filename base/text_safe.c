@@ -88,6 +88,11 @@ bool text_is_printable(struct bytes b)
 {
 	for (size_t i = 0; i < b.len;) {
 		uint32_t point;
+		/* Most are, and need no more than a look. */
+		if (b.data[i] >= 0x20 && b.data[i] < 0x7f) {
+			i++;
+			continue;
+		}
 		size_t len = decode(BYTES(b.data + i, b.len - i), &point);
 		if (len == 0 || !is_shown(point))
 			return false;

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/proc.h"
@@ -130,15 +129,28 @@ static struct err *send_bytes(struct peer *p, uint16_t number, uint32_t serial, 
 	}
 }
 
-struct err *peer_send(struct peer *p, enum msg_number number, uint32_t serial, const void *body)
+struct err *peer_pack(
+	struct peer *p, enum msg_number number, const void *body, struct buf **ret_packed)
 {
-	AUTO(buf) struct buf *bytes = NULL;
 	const struct msg *msg;
 
 	TRY(err_as(&ERR_INTERNAL, msg_admit((uint16_t)number, 0, p->link, p->own, p->phase, &msg),
 		"sending"));
-	TRY(err_wrap(msg_pack(msg, body, &bytes), "sending"));
-	return send_bytes(p, (uint16_t)number, serial, buf_bytes(bytes));
+	return err_wrap(msg_pack(msg, body, ret_packed), "sending");
+}
+
+struct err *peer_send_packed(
+	struct peer *p, enum msg_number number, uint32_t serial, const struct buf *packed)
+{
+	return send_bytes(p, (uint16_t)number, serial, buf_bytes(packed));
+}
+
+struct err *peer_send(struct peer *p, enum msg_number number, uint32_t serial, const void *body)
+{
+	AUTO(buf) struct buf *packed = NULL;
+
+	TRY(peer_pack(p, number, body, &packed));
+	return peer_send_packed(p, number, serial, packed);
 }
 
 struct err *peer_send_error(struct peer *p, uint32_t serial, const struct err *e)

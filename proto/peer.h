@@ -5,6 +5,7 @@
 #ifndef DERIVD_PROTO_PEER_H
 #define DERIVD_PROTO_PEER_H
 
+#include "base/buf.h"
 #include "proto/kind.h"
 #include "proto/msg.h"
 
@@ -38,6 +39,9 @@ struct peer_message {
  * message is over its limits, ERR_INTERNAL when it is not ours to send here and now (nothing was sent then).
  */
 MUST_CHECK struct err *peer_send(struct peer *p, enum msg_number number, uint32_t serial, const void *body);
+/* The halves of peer_send: the message as it will be sent, checked; and sending it. */
+MUST_CHECK struct err *peer_pack(struct peer *p, enum msg_number number, const void *body, struct buf **ret_packed);
+MUST_CHECK struct err *peer_send_packed(struct peer *p, enum msg_number number, uint32_t serial, const struct buf *packed);
 /*
  * The next message, kept ones first; timeout_ms: -1 for ever. ERR_TIMEOUT, ERR_GONE, ERR_PROTOCOL. After ERR_PROTOCOL
  * the connection is of no more use. An Error message comes as a message: kind_from_wire.

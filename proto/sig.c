@@ -52,9 +52,21 @@ static void must(int r)
 		err_abort("OpenSSL cannot compute SHA-256");
 }
 
+/* Looked up once: what EVP_sha256 stands for is looked up at each use. */
+static const EVP_MD *sha256_md(void)
+{
+	static EVP_MD *md;
+
+	if (!md)
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!md)
+		err_abort("OpenSSL has no SHA-256");
+	return md;
+}
+
 void sha256(struct bytes b, uint8_t ret_hash[static SHA256_LEN])
 {
-	must(EVP_Digest(b.data, b.len, ret_hash, NULL, EVP_sha256(), NULL));
+	must(EVP_Digest(b.data, b.len, ret_hash, NULL, sha256_md(), NULL));
 }
 
 void sha256_labelled(const char *label, const struct bytes *parts, size_t n_parts,
@@ -62,7 +74,7 @@ void sha256_labelled(const char *label, const struct bytes *parts, size_t n_part
 {
 	AUTO(digest) EVP_MD_CTX *c = new_digest();
 
-	must(EVP_DigestInit_ex(c, EVP_sha256(), NULL));
+	must(EVP_DigestInit_ex(c, sha256_md(), NULL));
 	must(EVP_DigestUpdate(c, label, strlen(label) + 1));
 	for (size_t i = 0; i < n_parts; i++)
 		must(EVP_DigestUpdate(c, parts[i].data, parts[i].len));

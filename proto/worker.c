@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/proc.h"
 
@@ -29,9 +30,69 @@ static void log_failure(const struct msg *msg, struct err *take_e)
 	err_free(take_e);
 }
 
+/* --- answers --- */
+
+/* Nothing waits any more, whatever comes of it. */
+static void drop_held(struct worker *w)
+{
+	while (w->n_held)
+		buf_free(w->held[--w->n_held].packed);
+}
+
+/* All that wait get the error in place of their answers. */
+static struct err *refuse_held(struct worker *w, const struct err *why)
+{
+	for (size_t i = 0; i < w->n_held; i++)
+		TRY(peer_send_error(w->peer, w->held[i].serial, why));
+	return NULL;
+}
+
+static struct err *send_held(struct worker *w)
+{
+	struct err *e = w->settle(w->state);
+
+	if (e) {
+		struct err *unsent = refuse_held(w, e);
+		log_error(e, "%zu answers cannot be given", w->n_held);
+		return unsent;
+	}
+	for (size_t i = 0; i < w->n_held; i++)
+		TRY(peer_send_packed(
+			w->peer, w->held[i].number, w->held[i].serial, w->held[i].packed));
+	return NULL;
+}
+
+static struct err *flush(struct worker *w)
+{
+	if (!w->n_held)
+		return NULL;
+	struct err *e = send_held(w);
+	drop_held(w);
+	return e;
+}
+
+static struct err *give(struct worker *w, enum msg_number number, const void *body)
+{
+	struct buf *packed = NULL;
+
+	if (!w->settle)
+		return peer_send(w->peer, number, w->serial, body);
+	assert(w->n_held < WORKER_HELD_MAX);
+	TRY(peer_pack(w->peer, number, body, &packed));
+	w->held[w->n_held++] = (struct worker_answer){ number, w->serial, packed };
+	return NULL;
+}
+
+static struct err *give_error(struct worker *w, const struct err *e)
+{
+	AUTO_MSG Common__Error *m = kind_to_wire(e);
+
+	return give(w, MSG_ERROR, m);
+}
+
 static struct err *fail(struct worker *w, const struct msg *msg, struct err *take_e)
 {
-	struct err *e = w->answered ? NULL : peer_send_error(w->peer, w->serial, take_e);
+	struct err *e = w->answered ? NULL : give_error(w, take_e);
 
 	/* Who hangs up while we work wants no answer any more: nothing has failed. */
 	if (err_is(take_e, &ERR_GONE) && (w->answered || err_is(e, &ERR_GONE))) {
@@ -43,23 +104,46 @@ static struct err *fail(struct worker *w, const struct msg *msg, struct err *tak
 	return e;
 }
 
-static struct err *serve(struct worker *w, const struct worker_op *ops, unsigned int deadline_s,
-	const struct peer_message *request)
-{
-	const struct worker_op *op = find(ops, request->msg->number);
+/* --- requests --- */
 
+static struct err *serve(
+	struct worker *w, const struct worker_op *op, const struct peer_message *request)
+{
 	w->serial = request->serial;
 	w->answered = false;
-	if (!op)
-		return err_new(&ERR_PROTOCOL, "%s is not served here", request->msg->name);
-	if (deadline_s)
-		proc_deadline(deadline_s);
+	if (!op->may_wait)
+		TRY(flush(w));
 	struct err *e = op->run(w, request->body);
-	if (deadline_s)
-		proc_deadline(0);
 	if (e)
 		return fail(w, request->msg, e);
 	assert(w->answered);
+	return NULL;
+}
+
+/* Can what is held wait for the next request, which is there already? */
+static struct err *may_go_on(struct worker *w, const struct worker_op *op, bool *ret_more)
+{
+	*ret_more = false;
+	return op->may_wait && w->n_held && w->n_held < WORKER_HELD_MAX
+		       ? peer_wait(w->peer, 0, ret_more)
+		       : NULL;
+}
+
+/* The deadline stays armed as long as answers wait. */
+static struct err *serve_in_time(struct worker *w, const struct worker_op *op,
+	unsigned int deadline_s, const struct peer_message *request)
+{
+	bool more;
+
+	if (deadline_s)
+		proc_deadline(deadline_s);
+	TRY(serve(w, op, request));
+	TRY(may_go_on(w, op, &more));
+	if (more)
+		return NULL;
+	TRY(flush(w));
+	if (deadline_s)
+		proc_deadline(0);
 	return NULL;
 }
 
@@ -72,7 +156,10 @@ static struct err *serve_next(
 	AUTO_MSG void *body = m.body;
 	if (m.msg->number == MSG_ERROR)
 		return err_wrap(kind_from_wire(body), "the other side gave up");
-	return serve(w, ops, deadline_s, &m);
+	const struct worker_op *op = find(ops, m.msg->number);
+	if (!op)
+		return err_new(&ERR_PROTOCOL, "%s is not served here", m.msg->name);
+	return serve_in_time(w, op, deadline_s, &m);
 }
 
 /* A last word to a peer that broke the protocol, if it still listens. */
@@ -93,15 +180,26 @@ static struct err *converse(
 		TRY(serve_next(w, ops, deadline_s));
 }
 
+struct err *worker_run_settled(int take_fd, enum msg_link link, const char *program,
+	const struct worker_op *ops, unsigned int deadline_s, void *state,
+	struct err *(*settle)(void *state))
+{
+	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
+	struct worker w = { .peer = p, .state = state, .settle = settle };
+	AUTO(err) struct err *e = converse(&w, program, ops, deadline_s);
+
+	/* Of what was done before the connection ended, its peer may still hear. */
+	AUTO(err) struct err *unsent = flush(&w);
+	if (unsent)
+		log_debug("answers could not be sent: %s", err_get_text(unsent));
+	say_why(&w, e);
+	return err_is(e, &ERR_GONE) ? NULL : take(e);
+}
+
 struct err *worker_run(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state)
 {
-	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
-	struct worker w = { .peer = p, .state = state };
-	AUTO(err) struct err *e = converse(&w, program, ops, deadline_s);
-
-	say_why(&w, e);
-	return err_is(e, &ERR_GONE) ? NULL : take(e);
+	return worker_run_settled(take_fd, link, program, ops, deadline_s, state, NULL);
 }
 
 /* --- when nothing can be served --- */
@@ -135,7 +233,7 @@ struct err *worker_refuse(
 struct err *worker_reply(struct worker *w, enum msg_number number, const void *body)
 {
 	assert(!w->answered);
-	TRY(peer_send(w->peer, number, w->serial, body));
+	TRY(give(w, number, body));
 	w->answered = true;
 	return NULL;
 }

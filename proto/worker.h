@@ -8,11 +8,23 @@
 
 #include "proto/peer.h"
 
+/* Answers that wait for one settling at a time. */
+#define WORKER_HELD_MAX 16
+
 struct worker {
 	struct peer *peer;
 	void *state;     /* the program's own */
 	uint32_t serial; /* of the request that is being served */
 	bool answered;
+
+	/* worker_run_settled: what is done before answers are sent, and those that wait for it. */
+	struct err *(*settle)(void *state);
+	size_t n_held;
+	struct worker_answer {
+		enum msg_number number;
+		uint32_t serial;
+		struct buf *packed;
+	} held[WORKER_HELD_MAX];
 };
 
 /*
@@ -22,6 +34,7 @@ struct worker {
 struct worker_op {
 	enum msg_number number;
 	struct err *(*run)(struct worker *w, const void *request);
+	bool may_wait; /* its answer may wait for those of requests behind it: worker_run_settled */
 };
 
 /*
@@ -32,12 +45,20 @@ struct worker_op {
 MUST_CHECK struct err *worker_run(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state);
 /*
+ * The same for a worker whose answers say what must be on the disk: settle(state) is called before any is sent, also before an
+ * Error. While requests wait whose answers may wait, it goes on to the next, at most WORKER_HELD_MAX of them, and settles
+ * once for all: the disk then costs each of many a fraction. When settle fails, each of these requests gets its error.
+ */
+MUST_CHECK struct err *worker_run_settled(int take_fd, enum msg_link link, const char *program,
+	const struct worker_op *ops, unsigned int deadline_s, void *state,
+	struct err *(*settle)(void *state));
+/*
  * For a program that cannot work, for example because of its configuration: logs why, and answers every request with it
  * until the peer hangs up, so that whoever asks learns of it. Errors as for worker_run.
  */
 MUST_CHECK struct err *worker_refuse(
 	int take_fd, enum msg_link link, const char *program, struct err *take_why);
-/* Sends the answer to the request that is being served. */
+/* Sends the answer to the request that is being served, or lets it wait. */
 MUST_CHECK struct err *worker_reply(struct worker *w, enum msg_number number, const void *body);
 /* Answers with Done. */
 MUST_CHECK struct err *worker_done(struct worker *w);

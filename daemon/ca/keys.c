@@ -133,20 +133,32 @@ struct err *keys_serial_mac(struct keys *k, const char *label, const struct byte
 	return NULL;
 }
 
-void keys_mac(struct bytes key, const char *label, const struct bytes *parts, size_t n_parts,
-	uint8_t ret_mac[static SHA256_LEN])
+/* HMAC with SHA-256, found once, without a key. */
+static EVP_MAC_CTX *new_hmac(void)
 {
-	static EVP_MAC *hmac;
 	char digest[] = "SHA256";
 	const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(
 					      OSSL_MAC_PARAM_DIGEST, digest, 0),
 		OSSL_PARAM_construct_end() };
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+
+	EVP_MAC_free(hmac);
+	if (!ctx || EVP_MAC_CTX_set_params(ctx, params) != 1)
+		err_abort("OpenSSL has no HMAC with SHA-256");
+	return ctx;
+}
+
+void keys_mac(struct bytes key, const char *label, const struct bytes *parts, size_t n_parts,
+	uint8_t ret_mac[static SHA256_LEN])
+{
+	static EVP_MAC_CTX *keyless;
 	size_t len = 0;
 
-	if (!hmac)
-		hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-	bool ok = ctx && EVP_MAC_init(ctx, key.data, key.len, params) == 1 &&
+	if (!keyless)
+		keyless = new_hmac();
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(keyless);
+	bool ok = ctx && EVP_MAC_init(ctx, key.data, key.len, NULL) == 1 &&
 		  EVP_MAC_update(ctx, (const uint8_t *)label, strlen(label) + 1) == 1;
 	for (size_t i = 0; ok && i < n_parts; i++)
 		ok = EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;

@@ -29,6 +29,9 @@ static const struct {
 #undef TABLE
 };
 
+/* Statements are kept by their address. */
+static const char begin[] = "BEGIN", begin_immediate[] = "BEGIN IMMEDIATE", commit[] = "COMMIT";
+
 struct err *ledger_error(struct ledger *l, const char *what)
 {
 	int code = l->db ? sqlite3_errcode(l->db) : SQLITE_CANTOPEN;
@@ -155,7 +158,7 @@ static struct err *end_snapshot(struct ledger *l)
 	if (!l->reading)
 		return NULL;
 	l->reading = false;
-	return ledger_run(l, "COMMIT");
+	return ledger_step(l, commit);
 }
 
 struct err *ledger_snapshot(struct ledger *l, struct ledger_snapshot **ret_snapshot)
@@ -163,7 +166,7 @@ struct err *ledger_snapshot(struct ledger *l, struct ledger_snapshot **ret_snaps
 	*ret_snapshot = NULL;
 	if (l->reading || l->tx)
 		return NULL;
-	TRY(ledger_run(l, "BEGIN"));
+	TRY(ledger_step(l, begin));
 	l->reading = true;
 	*ret_snapshot = (struct ledger_snapshot *)l;
 	return NULL;
@@ -185,7 +188,7 @@ struct err *ledger_begin(struct ledger *l, bool any_clock, struct ledger_tx **re
 		err_abort("a transaction inside a transaction");
 	TRY(end_snapshot(l));
 	TRY(queue_up(l));
-	struct err *e = ledger_run(l, "BEGIN IMMEDIATE");
+	struct err *e = ledger_step(l, begin_immediate);
 	if (e) {
 		leave(l);
 		return err_wrap(e, "beginning");
@@ -244,15 +247,13 @@ static struct err *sync_log(struct ledger *l, uint64_t row)
 
 struct err *ledger_settle(struct ledger *l)
 {
-	bool committed = l->committed;
+	uint64_t row = l->committed;
 	uint8_t hash[SHA256_LEN];
 	int64_t time;
-	uint64_t row;
 
-	l->committed = false;
-	if (committed)
-		return NULL;
-	TRY(ledger_head(l, &row, hash, &time));
+	l->committed = 0;
+	if (!row)
+		TRY(ledger_head(l, &row, hash, &time));
 	return row > l->durable ? sync_log(l, row) : NULL;
 }
 
@@ -263,12 +264,17 @@ struct err *ledger_commit(struct ledger_tx *take_tx)
 
 	uint64_t row = tx->row;
 
-	TRY(err_wrap(ledger_run(l, "COMMIT"), "commit"));
+	TRY(err_wrap(ledger_step(l, commit), "commit"));
 	leave(l);
 	l->tx = NULL;
-	l->committed = true;
+	l->committed = row;
 	free(take(tx));
-	return sync_log(l, row);
+	return l->deferred ? NULL : sync_log(l, row);
+}
+
+void ledger_defer(struct ledger *l)
+{
+	l->deferred = true;
 }
 
 void ledger_rollback(struct ledger_tx *tx)

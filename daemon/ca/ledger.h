@@ -6,8 +6,9 @@
  * be removed for good and the chain still verifies.
  *
  * BEGIN IMMEDIATE decides every race: whoever writes looks again inside the transaction. Nothing is answered before it is
- * on the disk: ledger_commit syncs what it committed, as SQLite's own synchronous FULL does, but after the next writer was
- * let in, so that the disk syncs for several at once; ledger_settle does the same for an answer that was only read.
+ * on the disk: ledger_commit (or ledger_settle, after ledger_defer) syncs what was committed, as SQLite's own synchronous FULL
+ * does, but after the next writer was let in, so that the disk syncs for several at once; ledger_settle does the same for an
+ * answer that was only read.
  *
  * Errors of every function: ERR_STORE_FULL (nothing was done), ERR_STORE, ERR_BUSY (another process holds the file for
  * too long).
@@ -45,6 +46,8 @@ MUST_CHECK struct err *ledger_commit(struct ledger_tx *take_tx);
  * is so already: the log grows at its end.
  */
 MUST_CHECK struct err *ledger_settle(struct ledger *l);
+/* From now on commits, too, are on the disk only after ledger_settle: one for several. Nothing may be told in between. */
+void ledger_defer(struct ledger *l);
 /* Takes everything back; what an unfinished transaction gets when its scope ends. */
 void ledger_rollback(struct ledger_tx *tx);
 DEFINE_AUTO(ledger_tx, struct ledger_tx *, ledger_rollback);

@@ -21,7 +21,8 @@ struct ledger {
 	struct ledger_tx *tx;
 	bool reading;     /* a snapshot is open */
 	uint64_t durable; /* rows up to here are known to be on the disk */
-	bool committed;   /* since the last ledger_settle */
+	uint64_t committed; /* the last row of our own since the last ledger_settle, or 0 */
+	bool deferred;      /* commits are synced by ledger_settle */
 	size_t n_statements;
 	struct ledger_statement statements[STATEMENTS_MAX];
 	char *insertions[KINDS_MAX]; /* SQL by kind */
@@ -39,6 +40,8 @@ MUST_CHECK struct err *ledger_error(struct ledger *l, const char *what)
 	__attribute__((returns_nonnull));
 /* Runs statements that have no parameters and no rows. */
 MUST_CHECK struct err *ledger_run(struct ledger *l, const char *sql);
+/* The same for one that is used again and again, and is kept compiled; sql: a constant. */
+MUST_CHECK struct err *ledger_step(struct ledger *l, const char *sql);
 MUST_CHECK struct err *ledger_migrate(struct ledger *l);
 /* The columns of a kind's table, as in ledger_table.def; false when there is no such kind. */
 bool ledger_table(int kind, const char **ret_name, const char **ret_columns);

@@ -102,6 +102,14 @@ void ledger_rows_free(struct ledger_rows *rows)
 	free(rows);
 }
 
+struct err *ledger_step(struct ledger *l, const char *sql)
+{
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+
+	TRY(ledger_query(l, sql, NULL, 0, &rows));
+	return sqlite3_step(rows->statement->stmt) == SQLITE_DONE ? NULL : ledger_error(l, sql);
+}
+
 /* Runs an insertion; *ret_exists when a unique column refused it. */
 static struct err *insert(struct ledger *l, const char *sql, const struct ledger_value *values,
 	size_t n, bool *ret_exists)

@@ -126,6 +126,7 @@ struct err *op_crl(struct state *s, const Ca__Crl *q, Ca__CrlPublished **ret)
 	else
 		crl = last;
 	TRY(ledger_commit(take(tx)));
+	TRY(ledger_settle(s->ledger)); /* before the public hears of it */
 	TRY(publish(s, &crl));
 	m.number = crl.number;
 	m.this_update_ms = crl.this_update_ms;

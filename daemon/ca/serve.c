@@ -44,9 +44,10 @@ static struct err *reply_reasons(
 	return e;
 }
 
-static struct err *settle(const struct state *s)
+/* Before answers are sent. */
+static struct err *settle(void *state)
 {
-	return ledger_settle(s->ledger);
+	return ledger_settle(((struct state *)state)->ledger);
 }
 
 static struct err *run_assess(struct worker *w, const void *request)
@@ -57,8 +58,6 @@ static struct err *run_assess(struct worker *w, const void *request)
 	state_begin(w->state);
 	struct err *e = op_assess(w->state, request, &reasons, &m);
 
-	if (!e)
-		e = settle(w->state);
 	if (!e)
 		e = worker_reply(w, MSG_CA_ASSESSMENT, m);
 	else if (reasons.n && err_get_fate(e) != FATE_BROKEN)
@@ -74,7 +73,6 @@ static struct err *run_assess(struct worker *w, const void *request)
 		AUTO_MSG Answer *m = NULL;                                                         \
 		state_begin(w->state);                                                             \
 		TRY(op_##operation(w->state, request, &m));                                        \
-		TRY(settle(w->state));                                                             \
 		return worker_reply(w, number, m);                                                 \
 	}
 RUN(prepare, Ca__Nonce, MSG_CA_NONCE)
@@ -90,18 +88,19 @@ RUN(heads, Ca__HeadPage, MSG_CA_HEAD_PAGE)
 #undef RUN
 
 static const struct worker_op ops[] = {
-	{ MSG_CA_ASSESS, run_assess },
-	{ MSG_CA_PREPARE, run_prepare },
-	{ MSG_CA_VERIFY, run_verify },
-	{ MSG_CA_MAKE, run_make },
-	{ MSG_CA_CERTIFY, run_certify },
-	{ MSG_CA_SIGN_ITEM, run_sign_item },
-	{ MSG_CA_REVOKE, run_revoke },
-	{ MSG_CA_REVOKE_DEVICE, run_revoke_device },
-	{ MSG_CA_CRL, run_crl },
-	{ MSG_CA_STATUS, run_status },
-	{ MSG_CA_HEADS, run_heads },
-	{ 0, NULL },
+	{ MSG_CA_ASSESS, run_assess, false },
+	{ MSG_CA_PREPARE, run_prepare, false },
+	{ MSG_CA_VERIFY, run_verify, false },
+	/* Mass work, which derivd sends several of at a time. */
+	{ MSG_CA_MAKE, run_make, true },
+	{ MSG_CA_CERTIFY, run_certify, true },
+	{ MSG_CA_SIGN_ITEM, run_sign_item, true },
+	{ MSG_CA_REVOKE, run_revoke, false },
+	{ MSG_CA_REVOKE_DEVICE, run_revoke_device, false },
+	{ MSG_CA_CRL, run_crl, false },
+	{ MSG_CA_STATUS, run_status, false },
+	{ MSG_CA_HEADS, run_heads, false },
+	{ 0, NULL, false },
 };
 
 struct err *serve(void)
@@ -114,5 +113,6 @@ struct err *serve(void)
 	/* derivd shows the reason to the operator. */
 	if (e)
 		return worker_refuse(fd, LINK_CA, "derivd-ca", e);
-	return worker_run(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s);
+	ledger_defer(s->ledger);
+	return worker_run_settled(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s, settle);
 }

@@ -57,6 +57,48 @@ static const struct worker_op ops[] = {
 	{ 0, NULL },
 };
 
+/* --- the child, as one whose answers must be settled --- */
+
+/* In place of a deadline, too. */
+#define SETTLED 9998
+
+struct settling {
+	uint32_t settled; /* so many times */
+	bool stop, fail;  /* the next time */
+};
+
+static struct err *settle(void *state)
+{
+	struct settling *s = state;
+	bool fail = s->fail;
+
+	if (s->stop)
+		raise(SIGSTOP);
+	s->settled++;
+	s->stop = s->fail = false;
+	return fail ? err_new(&ERR_STORE_FULL, "no room") : NULL;
+}
+
+/* Answers with how often was settled before. */
+static struct err *op_settled(struct worker *w, const void *request)
+{
+	const Courier__Fetch *f = request;
+	struct settling *s = w->state;
+	Courier__Fetched answer = COURIER__FETCHED__INIT;
+
+	if (strcmp(f->url, "http://refuse/") == 0)
+		return err_new(&ERR_POLICY, "not %s", f->url);
+	s->stop |= strcmp(f->url, "http://stop/") == 0;
+	s->fail |= strcmp(f->url, "http://fail/") == 0;
+	answer.status = s->settled;
+	return worker_reply(w, MSG_COURIER_FETCHED, &answer);
+}
+
+static const struct worker_op settled_ops[] = {
+	{ MSG_COURIER_FETCH, op_settled, true },
+	{ 0, NULL, false },
+};
+
 /* Exit status of the child. */
 enum { ENDED = 0, BROKE = 3 };
 
@@ -65,8 +107,12 @@ static int log_to = -1;
 
 static struct err *work(int fd, unsigned int deadline_s)
 {
+	struct settling settling = { 0 };
 	uint32_t served = 0;
 
+	if (deadline_s == SETTLED)
+		return worker_run_settled(
+			fd, LINK_COURIER, "test-worker", settled_ops, 30, &settling, settle);
 	if (deadline_s == CANNOT_WORK)
 		return worker_refuse(fd, LINK_COURIER, "test-worker",
 			err_new(&ERR_CONFIG, "courier.conf:7: no such key"));
@@ -255,6 +301,103 @@ static void who_cannot_work_says_why_to_everybody(void **state)
 	assert_null(strstr(strstr(text, "courier.conf:7") + 1, "courier.conf:7"));
 }
 
+/* Requests that all are there before the worker sees the first. */
+static void ask_together(
+	struct peer *p, pid_t pid, const char *const *urls, size_t n, uint32_t *ret_serials)
+{
+	int status;
+
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	for (size_t i = 0; i < n; i++) {
+		Courier__Fetch f = COURIER__FETCH__INIT;
+		AUTO_MEM char *url = xstrdup(urls[i]);
+		f.url = url;
+		assert_ok(peer_ask(p, MSG_COURIER_FETCH, &f, &ret_serials[i]));
+	}
+	kill(pid, SIGCONT);
+}
+
+static struct err *answer_of(struct peer *p, uint32_t serial, uint32_t *ret_settled)
+{
+	struct peer_message m = { 0 };
+	AUTO_MSG Courier__Fetched *a = NULL;
+
+	TRY(peer_answer(p, serial, 20000, &m));
+	assert_non_null(m.msg);
+	TRY(peer_settle(&m, MSG_COURIER_FETCHED, &a));
+	*ret_settled = a->status;
+	return NULL;
+}
+
+static void one_settling_for_what_waits(void **state)
+{
+	static const char *const urls[WORKER_HELD_MAX + 2] = { [0 ... WORKER_HELD_MAX + 1] =
+								       "http://x/" };
+	uint32_t serials[ARRAY_LEN(urls)], settled;
+	pid_t pid;
+	AUTO(peer) struct peer *p = start_peer(SETTLED, &pid);
+
+	for (uint32_t round = 0; round < 2; round++) {
+		ask_together(p, pid, urls, 3, serials);
+		for (size_t i = 0; i < 3; i++) {
+			assert_ok(answer_of(p, serials[i], &settled));
+			assert_int_equal(settled, round);
+		}
+	}
+	ask_together(p, pid, urls, ARRAY_LEN(urls), serials);
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		assert_ok(answer_of(p, serials[i], &settled));
+		assert_int_equal(settled, i < WORKER_HELD_MAX ? 2 : 3);
+	}
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+}
+
+static void no_answer_before_it_is_settled(void **state)
+{
+	static const char *const urls[] = { "http://x/", "http://stop/", "http://refuse/" };
+	uint32_t serials[3], settled;
+	bool ready;
+	pid_t pid;
+	int status;
+	AUTO(peer) struct peer *p = start_peer(SETTLED, &pid);
+
+	ask_together(p, pid, urls, 3, serials);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_ok(peer_wait(p, 0, &ready));
+	assert_false(ready);
+	kill(pid, SIGCONT);
+	assert_ok(answer_of(p, serials[0], &settled));
+	assert_ok(answer_of(p, serials[1], &settled));
+	assert_err(answer_of(p, serials[2], &settled), &ERR_POLICY);
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+}
+
+static void what_cannot_be_settled_is_not_answered(void **state)
+{
+	static const char *const urls[] = { "http://x/", "http://fail/", "http://x/" };
+	uint32_t serials[3], settled;
+	FILE *log = tmpfile();
+	char text[1024];
+	pid_t pid;
+
+	log_to = fileno(log);
+	AUTO(peer) struct peer *p = start_peer(SETTLED, &pid);
+	ask_together(p, pid, urls, 3, serials);
+	for (size_t i = 0; i < 3; i++)
+		assert_err_text(answer_of(p, serials[i], &settled), &ERR_STORE_FULL, "no room");
+	ask_together(p, pid, urls, 1, serials);
+	assert_ok(answer_of(p, serials[0], &settled));
+	assert_int_equal(settled, 1);
+	peer_free(take(p));
+	assert_int_equal(wait_exit(pid), ENDED);
+	read_log(log, text);
+	assert_non_null(strstr(text, "3 answers"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +409,9 @@ int main(void)
 		cmocka_unit_test(a_request_before_hello_is_refused),
 		cmocka_unit_test(who_hangs_up_is_no_failure),
 		cmocka_unit_test(who_cannot_work_says_why_to_everybody),
+		cmocka_unit_test(one_settling_for_what_waits),
+		cmocka_unit_test(no_answer_before_it_is_settled),
+		cmocka_unit_test(what_cannot_be_settled_is_not_answered),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
