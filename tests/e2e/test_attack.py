@@ -8,6 +8,7 @@ import os
 import queue
 import secrets
 import sys
+import time
 import threading
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -84,6 +85,13 @@ def ca_log():
     """Rows of derivd-ca's log, and certificates in it."""
     f = fields(ask("CA_STATUS"))
     return one(f, 4, 0), one(f, 7, 0)
+
+
+def log_rests():
+    """Half a second without a new row."""
+    before = ca_log()
+    time.sleep(0.5)
+    return ca_log() == before
 
 
 def refused(what, name, body, *kinds):
@@ -300,6 +308,7 @@ def _():
     stops.go("CA_CERTIFY")
     stops.wait("CA_MAKE")
     wait_for("the other two certificates", lambda: ca_log()[1] == 5)
+    wait_for("their items", log_rests)
     refused("certified before it was made", "CA_CERTIFY", certify(receipt, ENCRYPTION), "evidence-invalid")
     refused("certified with a request", "CA_CERTIFY", certify(receipt, ENCRYPTION, own_request()), "evidence-invalid")
     refused("Bob's ticket", "CA_CERTIFY", certify(receipt, ENCRYPTION, ticket=bob.papers[ENCRYPTION]["ticket"]),
