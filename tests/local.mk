@@ -7,6 +7,7 @@ include tests/e2e/local.mk
 include tests/interop/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
+include tests/kiosk/local.mk
 
 # All of UNIT_TESTS at once; without cmocka none is built (configure says so).
 if HAVE_CMOCKA

@@ -92,15 +92,15 @@ class QuietFiles(http.server.SimpleHTTPRequestHandler):
 class WebServer:
     """The PKI's CRLs over HTTP. down() and up() to be unreachable for a while."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, host="127.0.0.1", port=None):
         self.directory = directory
-        self.port = free_port()
+        self.host, self.port = host, port or free_port()
         self.server = None
 
     def up(self):
         http.server.ThreadingHTTPServer.allow_reuse_address = True
         handler = functools.partial(QuietFiles, directory=self.directory)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self.server = http.server.ThreadingHTTPServer((self.host, self.port), handler)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def down(self):
@@ -111,7 +111,7 @@ class WebServer:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 class Terminal:
@@ -210,7 +210,7 @@ class Device:
         self.log = kiosk.at(f"devices/{name}.log")
 
     def command(self, *words):
-        return [self.kiosk.program("derivd-device"), "--state", self.state, *map(str, words)]
+        return [*self.kiosk.outside, self.kiosk.program("derivd-device"), "--state", self.state, *map(str, words)]
 
     def run(self, *words, **how):
         return run(*self.command(*words), **how)
@@ -254,6 +254,8 @@ class Device:
 class Kiosk:
     """real: the machine's own pcscd and readers in place of a rig and made-up cards.
     crl: "http" (through derivd-courier) or "files" (read from the disk). setenv: variables for the services."""
+
+    outside = []  # what phones are run with, to be where the kiosk is not
 
     def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1", setenv=None):
         self.own = directory is None
@@ -477,11 +479,12 @@ key = "{self.at('etc/gateway/gateway.key')}"
             os.setuid(uid)
         return become
 
-    def ctl_command(self, *words):
+    def ctl_command(self, *words, uid=OPERATOR):
+        """uid: who it will be run by, see as_person()."""
         return [self.program("derivctl"), "-C", self.dir, *map(str, words)]
 
     def ctl(self, *words, uid=OPERATOR, **how):
-        return run(*self.ctl_command(*words), preexec_fn=self.as_person(uid), **how)
+        return run(*self.ctl_command(*words, uid=uid), preexec_fn=self.as_person(uid), **how)
 
     def ctl_json(self, *words, uid=OPERATOR):
         out = self.ctl("--json", *words, uid=uid).stdout
@@ -496,7 +499,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
         raise KioskError(f"no error: {done.stdout}{done.stderr}")
 
     def terminal(self, *words, uid=OPERATOR, **how):
-        return Terminal(self.ctl_command(*words), preexec=self.as_person(uid), **how)
+        return Terminal(self.ctl_command(*words, uid=uid), preexec=self.as_person(uid), **how)
 
     # ---- cards and devices ----
 
@@ -554,7 +557,7 @@ class Session:
         if command == "provision":
             self.uri_read, uri_write = os.pipe()
             fds, args = (pin_read, uri_write), args + ["--uri-fd", uri_write]
-        self.process = subprocess.Popen(kiosk.ctl_command("--json", command, *args, *words), stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(kiosk.ctl_command("--json", command, *args, *words, uid=uid), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=fds,
                                         preexec_fn=kiosk.as_person(uid))
         for fd in fds:

@@ -88,11 +88,17 @@ class Process:
         return None if after_name[0] == "Z" else after_name[19]
 
     @classmethod
-    def start(cls, args, log, tied, **how):
+    def start(cls, args, log, tied, before=None, **how):
+        """before: called in the child, as its last act as this program."""
+        def prepare():
+            if tied:
+                _die_with_parent()
+            if before:
+                before()
+
         with open(log, "ab") as out:
             child = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                     start_new_session=not tied,
-                                     preexec_fn=_die_with_parent if tied else None, **how)
+                                     start_new_session=not tied, preexec_fn=prepare, **how)
         return cls(child.pid, cls._born(child.pid), child)
 
     def alive(self):
@@ -271,7 +277,7 @@ class Rig:
         if os.path.exists(self.at("rig.json")):
             raise RigError(f"{self.dir}: a rig is (or was) there: rig stop {self.dir}")
         try:
-            self._make_directories()
+            self.make_directories()
             self._start_pcscd()
             for i in range(max(readers, len(cards))):
                 self.add_reader(card=cards[i] if i < len(cards) else None)
@@ -281,7 +287,7 @@ class Rig:
             raise
         return self
 
-    def _make_directories(self):
+    def make_directories(self):
         contents = self.at("drivers/virtual.bundle/Contents")
         for d in ("usb", "slot", "ctl", "run", "log", "etc", contents + "/Linux"):
             os.makedirs(self.at(d), exist_ok=True)
@@ -384,8 +390,11 @@ class Rig:
             {n: (s[0], s[1], s[2].hex()) for n, s in c.states().items()}))
         return {n: tuple(s) for n, s in json.loads(text).items()}
 
+    def running(self):
+        return self.pcscd and self.pcscd.alive()
+
     def wait(self, good, timeout=WAIT):
-        if not self.pcscd or not self.pcscd.alive():
+        if not self.running():
             raise RigError(f"pcscd is not running: {self._log()}")
         try:
             pcsc.ask(self.socket, lambda c: c.wait(good, timeout) and "")

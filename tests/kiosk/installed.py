@@ -1,0 +1,193 @@
+"""A kiosk as its users have it: Debian's packages on a machine of its own, everything under systemd, operators who log in,
+phones and the card issuer's web server on the other end of a cable.
+
+The card and its reader are virtual (tests/mock); pcscd and OpenSC are Debian's.
+"""
+
+import glob
+import os
+import re
+import shutil
+
+from kiosk import AUDITOR, MAKE_CARD, NOBODY, OFFICER, OPERATOR, SOURCE, Kiosk, KioskError, WebServer, run
+from machine import Machine, Network, make_base
+from rig import Reader, Rig, build_dir
+
+PEOPLE = {0: "root", OPERATOR: "alice", OFFICER: "oscar", AUDITOR: "audrey", NOBODY: "norma"}
+OUTSIDE, INSIDE = "192.0.2.1", "192.0.2.2"
+WEB_PORT, DEVICE_PORT = 8000, 7443
+PACKAGES = ("derivd", "derivd-gateway", "derivctl", "derivd-device")
+UNITS = ("derivd.service", "derivd-gateway.service", "derivd.socket", "derivd-uplink.socket", "derivd-gateway.socket",
+         "derivd-ca.socket", "derivd-card.socket", "derivd-courier.socket")
+
+PCSCD = """[Service]
+Environment=VREADER_DIR=/opt/rig LD_PRELOAD=/opt/rig/hotplug.so
+"""
+
+
+def package(name):
+    directory = os.environ.get("KIOSK_PACKAGES", os.path.join(SOURCE, "_build/package"))
+    found = glob.glob(os.path.join(directory, f"{name}_*.deb"))
+    if len(found) != 1:
+        raise KioskError(f"{directory}: {len(found)} packages {name}: run contrib/package")
+    return found[0]
+
+
+def readme_commands():
+    """What README.md tells an administrator to type, with this machine's address."""
+    with open(os.path.join(SOURCE, "README.md")) as f:
+        text = f.read().partition("## A kiosk by hand")[2]
+    officer = re.search(r"`(openssl req [^`]+)`", text).group(1)
+    block = re.search(r"\nThen:\n\n((?:    .*\n)+)", text).group(1)
+    lines = re.sub(r"\\\n\s*", "", block).splitlines()
+    lines = [re.sub(r"\s+#.*", "", line.strip()).replace("kiosk.example.org", INSIDE) for line in lines]
+    return [officer + " -nodes"] + [line for line in lines if not line.startswith("editor ")]
+
+
+class MachineRig(Rig):
+    """A reader that is plugged into the machine. The card is here, and stays when the machine goes down."""
+
+    def __init__(self, machine):
+        super().__init__(os.path.join(machine.root, "opt/rig"))
+        self.machine = machine
+
+    @property
+    def socket(self):
+        return self.machine.path("/run/pcscd/pcscd.comm")
+
+    def running(self):
+        return True  # or will be: systemd starts it
+
+    def _save(self):
+        pass
+
+    def plug_in(self):
+        self.make_directories()
+        driver = self.at("drivers/virtual.bundle/Contents/Linux/ifd.so")
+        os.unlink(driver)
+        shutil.copy(os.path.join(self.build, "tests/mock/reader/ifd.so"), driver)
+        shutil.copy(os.path.join(self.build, "tests/mock/reader/hotplug.so"), self.dir)
+        with open(self.at("usb/r0"), "w"):
+            pass
+        self.readers["r0"] = Reader(self, "r0")
+        dropin = os.path.join(self.machine.root, "etc/systemd/system/pcscd.service.d")
+        os.makedirs(dropin)
+        with open(os.path.join(dropin, "rig.conf"), "w") as f:
+            f.write(PCSCD)
+
+    def stop(self):
+        for reader in self.readers.values():
+            if reader.process:
+                reader.process.end()
+
+
+class InstalledKiosk(Kiosk):
+    def __init__(self):
+        super().__init__(start=False, host=INSIDE)
+        self.machine = self.network = None
+        self.packages = [package(p) for p in PACKAGES]
+
+    # ---- setting up ----
+
+    def install(self):
+        """Phones have the packaged program too."""
+        run("dpkg-deb", "-x", package("derivd-device"), self.at("phone"))
+        self.bin = self.at("phone/usr/bin")
+
+    def prepare(self):
+        self.install()
+        os.makedirs(self.at("devices"))
+        self.network = Network(OUTSIDE)
+        self.outside = self.network.prefix
+        cache = os.environ.get("KIOSK_CACHE", os.path.join(SOURCE, "_build/kiosk"))
+        os.makedirs(self.at("machine"))
+        self.machine = Machine(make_base(cache, self.packages), self.at("machine"))
+        self.rig = MachineRig(self.machine)
+        self.rig.plug_in()
+        self.machine.boot()
+        self.machine.connect(self.network, INSIDE)
+        self._issuer()
+
+    def _issuer(self):
+        """Of the cards, with its CRLs on the web."""
+        os.makedirs(self.at("web"))
+        os.makedirs(self.at("etc"))
+        self.web = WebServer(self.at("web"), OUTSIDE, WEB_PORT)
+        with self.network.inside():
+            self.web.up()
+        run(MAKE_CARD, "pki", self.at("pki"), "--alg", self.alg, "--url", self.web.url)
+        self.publish()
+
+    def put_packages(self, packages):
+        """Where apt in the machine finds them; their names there."""
+        names = []
+        for path in packages:
+            names.append(f"/opt/packages/{os.path.basename(path)}")
+            os.makedirs(f"{self.machine.root}/opt/packages", exist_ok=True)
+            shutil.copy(path, self.machine.root + names[-1])
+        return names
+
+    def apt(self, *words, **how):
+        return self.machine.run("apt-get", "-q", "-y", *words, timeout=300, **how)
+
+    def apt_install(self, packages=None):
+        return self.apt("install", *self.put_packages(packages or self.packages))
+
+    def hire(self):
+        """Everybody, with their roles; the operator gets hers as README.md says."""
+        for uid, who in PEOPLE.items():
+            if uid:
+                self.machine.run("useradd", "--create-home", who)
+        self.machine.run("usermod", "-aG", "derivd-officer", PEOPLE[OFFICER])
+        self.machine.run("usermod", "-aG", "derivd-auditor", PEOPLE[AUDITOR])
+
+    def believe_cards(self):
+        """What the administrator writes into ca.conf: whose cards are believed."""
+        for name in ("root", "ca"):
+            with open(self.at(f"pki/{name}.pem")) as f:
+                self.machine.write(f"/etc/derivd/card-{name}.pem", f.read())
+        self.machine.write("/etc/derivd/ca.conf.d/10-cards.conf", f"""
+anchor "test-cards" {{
+	certificate = "/etc/derivd/card-root.pem"
+	intermediates = {{ "/etc/derivd/card-ca.pem" }}
+	revocation = "crl"
+	other-certificates = "same-subject"
+}}
+fetch-allow = {{ "{self.web.url}/*" }}
+""")
+        self.machine.write("/etc/derivd/courier.conf", f'allow = {{ "{self.web.url}/*" }}\n')
+
+    def stop(self):
+        for device in self.devices:
+            device.stop()
+        if self.rig:
+            self.rig.stop()
+        if self.machine:
+            self.machine.destroy()
+        if self.web:
+            self.web.down()
+        if self.network:
+            self.network.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- what the tests of whole kiosks use ----
+
+    def as_person(self, uid):
+        return None  # ctl_command logs in
+
+    def ctl_command(self, *words, uid=OPERATOR):
+        return self.machine.login(PEOPLE[uid], "derivctl", *words)
+
+    def logs(self):
+        return self.machine.run("journalctl", "--no-pager", "-n", "60", "-o", "short-monotonic").stdout
+
+    def service_pids(self, program):
+        """Of the processes of one program in the machine, as numbered there."""
+        out = self.machine.run("pidof", f"/usr/sbin/{program}", check=False).stdout
+        return [int(pid) for pid in out.split()]
+
+    def kill(self, program, how=9):
+        pids = self.service_pids(program)
+        if pids:
+            self.machine.run("kill", f"-{how}", *pids)
+        return len(pids)
