@@ -2,7 +2,7 @@
 # "make bench" prints a line "figure NAME VALUE GOAL ok|short" for each, with what was compared above it, and fails only when
 # something could not be measured. The working directory should be on the disk that the stores will be on.
 BENCHES = tests/bench/bench_outbox
-BENCHES_PY = tests/bench/bench_card.py tests/bench/bench_size.py tests/bench/bench_gateway.py
+BENCHES_PY = tests/bench/bench_card.py tests/bench/bench_size.py tests/bench/bench_gateway.py tests/bench/bench_delivery.py
 EXTRA_DIST += tests/bench/benchlib.py $(BENCHES_PY)
 
 # daemon/core
@@ -19,10 +19,17 @@ tests_bench_bench_issue_LDADD = $(CA_UNIT_LIBS)
 tests_bench_bench_csr_SOURCES = tests/bench/bench_csr.c tests/bench/cfssl.h tests/bench/cfssl.c $(BENCH_SOURCES)
 tests_bench_bench_csr_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_bench_bench_csr_LDADD = $(CA_UNIT_LIBS)
+
+# daemon/gateway
+tests_bench_delivery_client_SOURCES = tests/bench/delivery_client.c $(BENCH_SOURCES)
+tests_bench_delivery_client_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS)
+tests_bench_delivery_client_LDADD = $(EVIDENCE_LIBS) $(SSL_LIBS)
+check_PROGRAMS += tests/bench/delivery_client
+BENCH_NEEDS = tests/bench/delivery_client
 if HAVE_CMOCKA
 check_PROGRAMS += tests/bench/bench_issue tests/bench/bench_csr
 BENCHES += tests/bench/bench_issue tests/bench/bench_csr
-BENCH_NEEDS = tests/e2e/cardclient
+BENCH_NEEDS += tests/e2e/cardclient
 endif
 
 .PHONY: bench

@@ -8,8 +8,8 @@ import os
 import queue
 import secrets
 import sys
-import time
 import threading
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
