@@ -37,7 +37,7 @@ def shell(line):
     """A line of bash; ctl is derivctl."""
     ctl = " ".join(kiosk.ctl_command())
     return subprocess.run(["bash", "-c", f"ctl() {{ {ctl} \"$@\"; }}; {line}"], capture_output=True, text=True, timeout=60,
-                          preexec_fn=kiosk.as_person(AUDITOR))
+                          **kiosk.as_person(AUDITOR))
 
 
 @tap.test("help, wherever it is asked for")

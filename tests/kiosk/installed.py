@@ -173,7 +173,7 @@ fetch-allow = {{ "{self.web.url}/*" }}
     # ---- what the tests of whole kiosks use ----
 
     def as_person(self, uid):
-        return None  # ctl_command logs in
+        return {}  # ctl_command logs in
 
     def ctl_command(self, *words, uid=OPERATOR):
         return self.machine.login(PEOPLE[uid], "derivctl", *words)

@@ -119,7 +119,7 @@ class Terminal:
 
     CLEAR = "\033[H\033[2J\033[3J"
 
-    def __init__(self, args, env=None, rows=60, columns=120, preexec=None, **how):
+    def __init__(self, args, env=None, rows=60, columns=120, **how):
         self.seen = ""  # since the last expect
         self.all = ""
         self.master, slave = pty.openpty()
@@ -129,11 +129,10 @@ class Terminal:
         def child():
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            if preexec:
-                preexec()
 
+        env = env or {**os.environ, "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen([str(a) for a in args], stdin=slave, stdout=slave, stderr=slave,
-                                        env={"TERM": "xterm", **(env or os.environ)}, preexec_fn=child, **how)
+                                        env={"TERM": "xterm", **env}, preexec_fn=child, **how)
         os.close(slave)
 
     def resize(self, rows, columns):
@@ -470,21 +469,15 @@ key = "{self.at('etc/gateway/gateway.key')}"
     # ---- people ----
 
     def as_person(self, uid):
-        """To be called in the child: this person, with no other group than the role's."""
-        def become():
-            if uid == 0:
-                return
-            os.setgroups([GROUPS[uid]])
-            os.setgid(uid)
-            os.setuid(uid)
-        return become
+        """For a process: this person, with no other group than the role's."""
+        return {"user": uid, "group": uid, "extra_groups": [GROUPS[uid]]} if uid else {}
 
     def ctl_command(self, *words, uid=OPERATOR):
         """uid: who it will be run by, see as_person()."""
         return [self.program("derivctl"), "-C", self.dir, *map(str, words)]
 
     def ctl(self, *words, uid=OPERATOR, **how):
-        return run(*self.ctl_command(*words, uid=uid), preexec_fn=self.as_person(uid), **how)
+        return run(*self.ctl_command(*words, uid=uid), **self.as_person(uid), **how)
 
     def ctl_json(self, *words, uid=OPERATOR):
         out = self.ctl("--json", *words, uid=uid).stdout
@@ -499,7 +492,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
         raise KioskError(f"no error: {done.stdout}{done.stderr}")
 
     def terminal(self, *words, uid=OPERATOR, **how):
-        return Terminal(self.ctl_command(*words, uid=uid), preexec=self.as_person(uid), **how)
+        return Terminal(self.ctl_command(*words, uid=uid), **self.as_person(uid), **how)
 
     # ---- cards and devices ----
 
@@ -559,7 +552,7 @@ class Session:
             fds, args = (pin_read, uri_write), args + ["--uri-fd", uri_write]
         self.process = subprocess.Popen(kiosk.ctl_command("--json", command, *args, *words, uid=uid), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=fds,
-                                        preexec_fn=kiosk.as_person(uid))
+                                        **kiosk.as_person(uid))
         for fd in fds:
             os.close(fd)
         self.events = []
