@@ -53,34 +53,53 @@ static void refuse_twins(cfg_opt_t *options)
 	}
 }
 
-/* How long the comment is that begins here; 0: none does. */
-static size_t comment_len(const char *p)
+/* How long the comment is that begins here; 0: none does. Within a word, as in http://a.example, only # begins one. */
+static size_t comment_len(const char *text, const char *p)
 {
 	const char *end;
 
-	if (*p == '#' || (p[0] == '/' && p[1] == '/'))
+	if (*p == '#')
 		return strcspn(p, "\n");
-	if (p[0] != '/' || p[1] != '*')
+	if (p[0] != '/' || (p > text && !strchr(" \t\r\n{}(),=+", p[-1])))
+		return 0;
+	if (p[1] == '/')
+		return strcspn(p, "\n");
+	if (p[1] != '*')
 		return 0;
 	end = strstr(p + 2, "*/");
 	return end ? (size_t)(end + 2 - p) : strlen(p);
 }
 
+/* Of a comment only the ends of lines stay: libconfuse counts three lines for one that is a comment. */
+static void add_line_ends(struct buf *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\n')
+			buf_add_u8(out, '\n');
+}
+
 /*
  * libconfuse puts variables of the environment where it finds ${NAME}. No configuration of ours may
  * depend on who started the program, and templates have that form: a backslash keeps it as it is.
- * *ret_open is the number of braces left open, which libconfuse closes silently at the end.
+ * *ret_missing is what is open at the end, which libconfuse closes silently; NULL when nothing is.
  */
-static struct buf *keep_dollars(const char *text, int *ret_open)
+static struct buf *prepare(const char *text, const char **ret_missing)
 {
 	AUTO(buf) struct buf *out = buf_new();
+	const char *missing = NULL;
 	int open = 0;
 	char quote = 0;
 
 	for (const char *p = text; *p;) {
-		size_t n = quote ? 0 : comment_len(p);
-		if (!n)
-			n = quote && p[0] == '\\' && p[1] ? 2 : 1;
+		size_t n = quote ? 0 : comment_len(text, p);
+		if (n) {
+			if (p[1] == '*' && *p == '/' && (n < 4 || strncmp(p + n - 2, "*/", 2) != 0))
+				missing = "*/";
+			add_line_ends(out, p, n);
+			p += n;
+			continue;
+		}
+		n = quote && p[0] == '\\' && p[1] ? 2 : 1;
 		if (quote != '\'' && p[0] == '$' && p[1] == '{')
 			buf_add_u8(out, '\\');
 		if (n == 1 && !quote)
@@ -90,7 +109,7 @@ static struct buf *keep_dollars(const char *text, int *ret_open)
 		buf_add(out, p, n);
 		p += n;
 	}
-	*ret_open = open;
+	*ret_missing = missing || open <= 0 ? missing : "}";
 	return take(out);
 }
 
@@ -108,15 +127,15 @@ static struct err *parse_file(cfg_t *cfg, const char *path)
 		return err_new(&ERR_CONFIG, "%s: not a text in UTF-8", path);
 	reading.path = path;
 	reading.error = NULL;
-	int open;
-	AUTO(buf) struct buf *kept = keep_dollars(buf_str(text), &open);
+	const char *missing;
+	AUTO(buf) struct buf *kept = prepare(buf_str(text), &missing);
 	int result = cfg_parse_buf(cfg, buf_str(kept));
 	e = take(reading.error);
 	if (!e && result != CFG_SUCCESS)
 		e = err_new(&ERR_CONFIG, "%s:%d: does not parse", path, cfg->line);
-	if (!e && open > 0)
-		e = err_new(&ERR_CONFIG, "%s:%d: the file ends inside a section: } is missing",
-			path, cfg->line);
+	if (!e && missing)
+		e = err_new(&ERR_CONFIG, "%s:%d: the file ends too early: %s is missing", path,
+			cfg->line, missing);
 	return e;
 }
 
