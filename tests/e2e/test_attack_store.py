@@ -131,7 +131,7 @@ def _():
     refuses_to_issue()
     device = kiosk.ctl_json("device", "list")[0]
     kiosk.ctl("device", "revoke", device["id"], uid=OFFICER)
-    tap.check(kiosk.ctl_json("device", "show", device["id"])[0]["state"] == "revoked", "the device")
+    wait_for("the device", lambda: kiosk.ctl_json("device", "show", device["id"])[0]["state"] == "revoked")
 
 
 @tap.test("a store that begins anew beside a log that does not: nothing is issued")
