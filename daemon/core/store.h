@@ -138,7 +138,6 @@ MUST_CHECK struct err *store_request_list(
 	struct store *s, const struct filter *f, struct rows **ret_rows);
 /* Those that have a session. */
 MUST_CHECK struct err *store_request_sessions(struct store *s, struct rows **ret_rows);
-MUST_CHECK struct err *store_request_count_open(struct store *s, uint64_t *ret_n);
 
 /* What only the session needs; dropped with it. The buffers hold packed messages. */
 struct session {
@@ -180,7 +179,7 @@ MUST_CHECK struct err *store_holder_name(
 MUST_CHECK struct err *store_card_put(struct store *s, const uint8_t id[static SHA256_LEN],
 	const uint8_t holder[static SHA256_LEN], int64_t now_ms);
 
-enum device_state { DEVICE_ENROLLED, DEVICE_REVOKING, DEVICE_REVOKED };
+enum device_state { DEVICE_ENROLLED, DEVICE_REVOKING, DEVICE_REVOKED, DEVICE_STATES };
 const char *device_state_name(enum device_state s);
 
 struct device {
@@ -290,7 +289,7 @@ enum job_what {
 const char *job_what_name(enum job_what w);
 
 /* WAITING, RETRY and BLOCKED may be leased once their time has come; FAILED is an end that stays visible. */
-enum job_state { JOB_WAITING, JOB_LEASED, JOB_RETRY, JOB_BLOCKED, JOB_FAILED };
+enum job_state { JOB_WAITING, JOB_LEASED, JOB_RETRY, JOB_BLOCKED, JOB_FAILED, JOB_STATES };
 const char *job_state_name(enum job_state s);
 
 struct job {
@@ -348,8 +347,6 @@ MUST_CHECK struct err *store_job_of_device(
 MUST_CHECK struct err *store_job_crl(struct store *s, bool *ret_exists);
 MUST_CHECK struct err *store_job_list(
 	struct store *s, const struct filter *f, struct rows **ret_rows);
-MUST_CHECK struct err *store_job_count(
-	struct store *s, uint64_t *ret_waiting, uint64_t *ret_blocked);
 /* At most 1000 failed ones that derivd-ca could be asked again. */
 MUST_CHECK struct err *store_job_failed(struct store *s, struct rows **ret_rows);
 /* Makes every job for derivd-ca that waits or is blocked due now. */
@@ -403,5 +400,24 @@ MUST_CHECK struct err *store_item_drop(
 MUST_CHECK struct err *store_item_made_good(struct store *s, const struct item *i);
 MUST_CHECK struct err *store_item_waiting(
 	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n);
+
+/* --- counts (store_count.c) --- */
+
+/* blocked: those that failed, too. */
+MUST_CHECK struct err *store_job_count(
+	struct store *s, uint64_t *ret_waiting, uint64_t *ret_blocked);
+MUST_CHECK struct err *store_request_count_open(struct store *s, uint64_t *ret_n);
+struct store_counts {
+	uint64_t request[REQUEST_STATES];
+	uint64_t credential[CREDENTIAL_STATES];
+	uint64_t device[DEVICE_STATES];
+	uint64_t job[JOB_WHATS][JOB_STATES];
+};
+MUST_CHECK struct err *store_count_all(struct store *s, struct store_counts *ret_counts);
+/* When the oldest job of a kind was posted that has not failed; 0: there is none. */
+MUST_CHECK struct err *store_job_oldest(
+	struct store *s, enum job_what what, int64_t *ret_created_ms);
+/* Bytes of the database with its log, and what is free on its disk. */
+MUST_CHECK struct err *store_size(struct store *s, uint64_t *ret_bytes, uint64_t *ret_free);
 
 #endif

@@ -69,7 +69,7 @@ static struct err *read_row(sqlite3_stmt *stmt, void **ret_row)
 	unsigned int what = 0, state = 0;
 
 	TRY(sql_name(stmt, 2, "job of kind", what_name, JOB_WHATS, &what));
-	TRY(sql_name(stmt, 3, "job in state", state_name, JOB_FAILED + 1, &state));
+	TRY(sql_name(stmt, 3, "job in state", state_name, JOB_STATES, &state));
 	j->n = (uint64_t)sql_int(stmt, 0);
 	sql_id(stmt, 1, j->id, ID_LEN);
 	j->what = (enum job_what)what;
@@ -302,15 +302,4 @@ struct err *store_job_list(struct store *s, const struct filter *f, struct rows 
 	else
 		TRY(sql_start(s, &stmt, JOB "n > ? AND " OPEN_ONLY PAGE, "iii", after, open, most));
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
-}
-
-struct err *store_job_count(struct store *s, uint64_t *ret_waiting, uint64_t *ret_blocked)
-{
-	int64_t all = 0, troubled = 0;
-
-	TRY(sql_number(s, &troubled, "SELECT n FROM tally WHERE what = 'job troubled'", ""));
-	TRY(sql_number(s, &all, "SELECT n FROM tally WHERE what = 'job'", ""));
-	*ret_waiting = (uint64_t)(all - troubled);
-	*ret_blocked = (uint64_t)troubled;
-	return NULL;
 }

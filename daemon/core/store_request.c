@@ -155,15 +155,6 @@ struct err *store_request_sessions(struct store *s, struct rows **ret_rows)
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }
 
-struct err *store_request_count_open(struct store *s, uint64_t *ret_n)
-{
-	int64_t n = 0;
-
-	TRY(sql_number(s, &n, "SELECT n FROM tally WHERE what = 'request open'", ""));
-	*ret_n = (uint64_t)n;
-	return NULL;
-}
-
 /* --- sessions --- */
 
 void session_free(struct session *s)

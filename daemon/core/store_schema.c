@@ -8,6 +8,20 @@
 #include "proto/kind.h"
 
 /* clang-format off */
+/* Parts of step 3: one row more, or less, of a thing in a state; and a table whose rows have one kind and are never deleted. */
+#define COUNT_IN(thing, kind)                                                                      \
+	"INSERT INTO counted VALUES('" thing "', " kind ", NEW.state, 1)"                          \
+	" ON CONFLICT DO UPDATE SET n = n + 1;"
+#define COUNT_OUT(thing, kind)                                                                     \
+	"UPDATE counted SET n = n - 1 WHERE thing = '" thing "' AND kind = " kind                  \
+	" AND state = OLD.state;"
+#define COUNTED(thing)                                                                             \
+	"INSERT INTO counted SELECT '" thing "', '', state, count(*) FROM " thing " GROUP BY state;" \
+	"CREATE TRIGGER " thing "_counted AFTER INSERT ON " thing " BEGIN "                        \
+	COUNT_IN(thing, "''") " END;"                                                              \
+	"CREATE TRIGGER " thing "_recounted AFTER UPDATE OF state ON " thing                       \
+	" WHEN OLD.state <> NEW.state BEGIN " COUNT_OUT(thing, "''") COUNT_IN(thing, "''") " END;"
+
 static const char *const steps[] = {
 	/* 1 */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, number INTEGER, bytes BLOB) STRICT, WITHOUT ROWID;"
@@ -100,6 +114,20 @@ static const char *const steps[] = {
 	" UPDATE tally SET n = n + 1 WHERE what = 'request open'; END;"
 	"CREATE TRIGGER request_moved AFTER UPDATE OF open ON request WHEN OLD.open <> NEW.open BEGIN"
 	" UPDATE tally SET n = n + NEW.open - OLD.open WHERE what = 'request open'; END;",
+
+	/* 3: the same for the metrics, by state; and each kind's jobs in the order in which they came. */
+	"DROP TRIGGER job_added; DROP TRIGGER job_gone; DROP TRIGGER job_moved;"
+	"DELETE FROM tally WHERE what <> 'request open';"
+	"CREATE TABLE counted(thing TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL,"
+	" PRIMARY KEY(thing, kind, state)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO counted SELECT 'job', what, state, count(*) FROM job GROUP BY what, state;"
+	"CREATE INDEX job_what ON job(what);"
+	"CREATE TRIGGER job_added AFTER INSERT ON job BEGIN " COUNT_IN("job", "NEW.what") " END;"
+	"CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN " COUNT_OUT("job", "OLD.what") " END;"
+	"CREATE TRIGGER job_moved AFTER UPDATE OF what, state ON job"
+	" WHEN OLD.what <> NEW.what OR OLD.state <> NEW.state BEGIN "
+	COUNT_OUT("job", "OLD.what") COUNT_IN("job", "NEW.what") " END;"
+	COUNTED("request") COUNTED("credential") COUNTED("device"),
 };
 /* clang-format on */
 

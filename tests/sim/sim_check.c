@@ -122,10 +122,19 @@ void sim_check_always(struct sim *s)
 	if (!s->witness)
 		return;
 	check_clocks(s);
+	none(s, "open requests miscounted",
+		"SELECT count(*) FROM tally WHERE n <> (SELECT count(*) FROM request WHERE open = "
+		"1)");
 	none(s, "counts that are wrong",
-		"SELECT count(*) FROM tally WHERE n <> CASE what WHEN 'job' THEN (SELECT count(*) "
-		"FROM job) WHEN 'job troubled' THEN (SELECT count(*) FROM job WHERE state IN "
-		"('blocked', 'failed')) ELSE (SELECT count(*) FROM request WHERE open = 1) END");
+		"WITH fresh(thing, kind, state, n) AS (SELECT 'job', what, state, count(*) FROM "
+		"job GROUP BY what, "
+		"state UNION ALL SELECT 'request', '', state, count(*) FROM request GROUP BY state "
+		"UNION ALL "
+		"SELECT 'credential', '', state, count(*) FROM credential GROUP BY state UNION ALL "
+		"SELECT 'device', '', state, count(*) FROM device GROUP BY state) "
+		"SELECT count(*) FROM (SELECT * FROM counted WHERE n <> 0 EXCEPT SELECT * FROM "
+		"fresh UNION ALL "
+		"SELECT * FROM (SELECT * FROM fresh EXCEPT SELECT * FROM counted))");
 	none(s, "slots with two live credentials",
 		"SELECT count(*) FROM (SELECT 1 FROM credential WHERE state = 'active' "
 		"GROUP BY slot, purpose HAVING count(*) > 1)");

@@ -147,8 +147,9 @@ static void an_older_store_is_brought_up_to_date(void **state)
 {
 	uint64_t waiting = 0, blocked = 0, open = 0;
 	unsigned int newest = store_get_schema(s);
+	struct store_counts counts;
 
-	assert_true(newest >= 2);
+	assert_true(newest >= 3);
 	add_request(1);
 	post(1, JOB_CERTIFY, 2, 0);
 	post(2, JOB_CERTIFY, 2, 0);
@@ -156,6 +157,10 @@ static void an_older_store_is_brought_up_to_date(void **state)
 		sqlite3_exec(s->db,
 			"DROP TRIGGER job_added; DROP TRIGGER job_gone; DROP TRIGGER job_moved;"
 			"DROP TRIGGER request_added; DROP TRIGGER request_moved; DROP TABLE tally;"
+			"DROP TRIGGER request_counted; DROP TRIGGER request_recounted;"
+			"DROP TRIGGER credential_counted; DROP TRIGGER credential_recounted;"
+			"DROP TRIGGER device_counted; DROP TRIGGER device_recounted;"
+			"DROP TABLE counted; DROP INDEX job_what;"
 			"UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
 			NULL, NULL, NULL),
 		SQLITE_OK);
@@ -166,6 +171,64 @@ static void an_older_store_is_brought_up_to_date(void **state)
 	assert_int_equal(blocked, 1);
 	assert_ok(store_request_count_open(s, &open));
 	assert_int_equal(open, 1);
+	assert_ok(store_count_all(s, &counts));
+	assert_int_equal(counts.job[JOB_CERTIFY][JOB_FAILED], 1);
+	assert_int_equal(counts.job[JOB_CERTIFY][JOB_WAITING], 1);
+	assert_int_equal(counts.request[RS_OPENED], 1);
+}
+
+static void everything_is_counted_by_state(void **state)
+{
+	AUTO(job) struct job *j = NULL;
+	AUTO(request) struct request *r = NULL;
+	struct store_counts counts;
+	uint64_t bytes = 0, room = 0;
+	int64_t oldest = 0;
+	uint8_t id[ID_LEN];
+
+	add_request(1);
+	add_request(2);
+	fill(id, ID_LEN, 1);
+	assert_ok(store_request_get(s, id, &r));
+	r->state = RS_OFFERED;
+	assert_ok(store_request_put(s, r));
+	for (unsigned int i = 1; i <= 4; i++)
+		post(i, i == 4 ? JOB_VERIFY : JOB_SIGN_ITEM, 1, 0);
+	assert_ok(store_job_get(s, id, &j));
+	j->what = JOB_DELIVER;
+	assert_ok(store_job_put(s, j));
+	fill(id, ID_LEN, 2);
+	assert_ok(store_job_done(s, id));
+	assert_ok(store_count_all(s, &counts));
+	assert_int_equal(counts.request[RS_OPENED], 1);
+	assert_int_equal(counts.request[RS_OFFERED], 1);
+	assert_int_equal(counts.job[JOB_DELIVER][JOB_WAITING], 1);
+	assert_int_equal(counts.job[JOB_SIGN_ITEM][JOB_WAITING], 1);
+	assert_int_equal(counts.job[JOB_VERIFY][JOB_WAITING], 1);
+	assert_ok(store_size(s, &bytes, &room));
+	assert_true(bytes >= 4096 && room > 0);
+	assert_ok(store_job_oldest(s, JOB_CRL, &oldest));
+	assert_int_equal(oldest, 0);
+}
+
+/* Not the failed ones: they stay until somebody looks. */
+static void the_oldest_job_is_known(void **state)
+{
+	struct job j = { .what = JOB_CERTIFY };
+	int64_t oldest = 0;
+
+	for (unsigned int i = 1; i <= 3; i++) {
+		fill(j.id, ID_LEN, i);
+		j.created_ms = 1000 * i;
+		assert_ok(store_job_post(s, &j));
+	}
+	assert_ok(store_job_oldest(s, JOB_CERTIFY, &oldest));
+	assert_int_equal(oldest, 1000);
+	fill(j.id, ID_LEN, 1);
+	j.state = JOB_FAILED;
+	assert_ok(store_job_put(s, &j));
+	assert_ok(store_job_oldest(s, JOB_CERTIFY, &oldest));
+	assert_int_equal(oldest, 2000);
 }
 
 static void what_is_no_database_is_refused(void **state)
@@ -433,6 +496,8 @@ int main(void)
 		TEST(a_request_comes_out_as_it_went_in),
 		TEST(a_newer_schema_is_refused),
 		TEST(an_older_store_is_brought_up_to_date),
+		TEST(everything_is_counted_by_state),
+		TEST(the_oldest_job_is_known),
 		TEST(what_is_no_database_is_refused),
 		TEST(an_unknown_state_is_an_error),
 		TEST(an_event_is_undone_alone),
