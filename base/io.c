@@ -120,6 +120,28 @@ struct err *io_write_file(const char *path, struct bytes content, mode_t mode)
 	return e ? err_as(&ERR_SYSTEM, e, "cannot write %s", path) : NULL;
 }
 
+static struct err *sync_file(const char *path, mode_t mode)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_errno(errno, "%s", path);
+	if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
+		return err_errno(errno, "%s", path);
+	return NULL;
+}
+
+struct err *io_put_in_place(const char *from, const char *to, mode_t mode)
+{
+	struct err *e = sync_file(from, mode);
+
+	if (!e && rename(from, to) != 0)
+		e = err_errno(errno, "%s", to);
+	if (!e)
+		e = sync_dir_of(to);
+	return e ? err_as(&ERR_SYSTEM, e, "cannot write %s", to) : NULL;
+}
+
 static struct err *make_dir(const char *path, mode_t mode)
 {
 	struct stat st;

@@ -26,6 +26,10 @@ MUST_CHECK struct err *io_read_file(const char *path, size_t max, struct buf **r
  * directory, fsync, rename, fsync of the directory. mode: e.g. 0600. ERR_SYSTEM.
  */
 MUST_CHECK struct err *io_write_file(const char *path, struct bytes content, mode_t mode);
+/*
+ * A finished file gets its name: mode, fsync, rename, fsync of the directory, which both are in. ERR_SYSTEM.
+ */
+MUST_CHECK struct err *io_put_in_place(const char *from, const char *to, mode_t mode);
 /* Makes a directory with its parents; an existing one is fine. ERR_SYSTEM. */
 MUST_CHECK struct err *io_mkdirs(const char *path, mode_t mode);
 /* Full-length loops; EINTR is retried. A read that ends early is ERR_GONE. */

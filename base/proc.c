@@ -191,3 +191,18 @@ struct err *proc_parse_owner(const char *text, uid_t *ret_uid, gid_t *ret_gid)
 	*ret_gid = group ? group->gr_gid : (gid_t)gid;
 	return NULL;
 }
+
+struct err *proc_become_owner(const char *path)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return NULL;
+	if (stat(path, &st) != 0)
+		return err_errno(errno, "%s", path);
+	if (st.st_uid == 0)
+		return NULL;
+	if (setgroups(0, NULL) != 0 || setgid(st.st_gid) != 0 || setuid(st.st_uid) != 0)
+		return err_errno(errno, "becoming the owner of %s", path);
+	return NULL;
+}

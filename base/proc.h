@@ -55,6 +55,12 @@ void proc_deadline(unsigned int seconds);
  */
 MUST_CHECK struct err *proc_parse_owner(const char *text, uid_t *ret_uid, gid_t *ret_gid);
 
+/*
+ * Root becomes who owns the file or directory, for good: what a command writes must not belong to root, and what a service
+ * wrote is not parsed by root. Others stay who they are. ERR_SYSTEM.
+ */
+MUST_CHECK struct err *proc_become_owner(const char *path);
+
 /* The peer of a unix socket. groups: SO_PEERGROUPS. ERR_SYSTEM. */
 #define PROC_GROUPS_MAX 1024
 struct proc_peer {

@@ -25,6 +25,7 @@ struct ctl {
 	bool json;
 	bool plain;
 	const struct ctl_command *command; /* NULL before one is recognized */
+	const char *tree;                  /* -C, lent; NULL: the installed one */
 	struct peer *control;              /* opened at first use */
 };
 
@@ -100,6 +101,8 @@ struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv);
 struct err *cmd_audit_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv);
+struct err *cmd_backup(struct ctl *c, int argc, char **argv);
+struct err *cmd_restore(struct ctl *c, int argc, char **argv);
 struct err *cmd_watch(struct ctl *c, int argc, char **argv);
 
 #endif

@@ -53,6 +53,9 @@ static const struct ctl_command commands[] = {
 	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
 	{ "audit", "verify", cmd_audit_verify, "",
 		"check the chain, and against what derivd-ca saw of it" },
+	{ "backup", NULL, cmd_backup, "DIR", "everything into a new directory; root only" },
+	{ "restore", NULL, cmd_restore, "[--replace | --check] DIR",
+		"a backup back to its place, with the services stopped; root only" },
 	{ "watch", NULL, cmd_watch, "[--request ID] [--after N]", "audit rows as they happen" },
 };
 
@@ -114,13 +117,14 @@ static bool wants_help(int argc, char **argv)
 }
 
 /* -C DIR: a tree as derivd-spawn makes it, with etc and run below. */
-static void use_tree(const char *dir)
+static void use_tree(struct ctl *c, const char *dir)
 {
 	AUTO_MEM char *etc = xasprintf("%s/etc", dir);
 	AUTO_MEM char *run = xasprintf("%s/run", dir);
 
 	(void)setenv("CONFIGURATION_DIRECTORY", etc, 1);
 	(void)setenv("RUNTIME_DIRECTORY", run, 1);
+	c->tree = dir;
 }
 
 static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret_used)
@@ -135,7 +139,7 @@ static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret
 		else if (strcmp(argv[i], "-C") == 0 && i + 1 == argc)
 			return ctl_usage("-C needs a directory");
 		else if (strcmp(argv[i], "-C") == 0)
-			use_tree(argv[++i]);
+			use_tree(c, argv[++i]);
 		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
 			 strcmp(argv[i], "--version") == 0)
 			break;

@@ -1,6 +1,7 @@
 /* ledger_schema.c: the form of the log, one migration a step. A step that was released is never changed. */
 #include <openssl/crypto.h>
 
+#include "daemon/backup/dbcopy.h"
 #include "daemon/ca/ledger_part.h"
 #include "proto/kind.h"
 
@@ -101,6 +102,8 @@ struct err *ledger_migrate(struct ledger *l)
 			version, ARRAY_LEN(migrations));
 	TRY(ledger_run(l, "BEGIN IMMEDIATE"));
 	struct err *e = get_version(l, &version); /* another process may have been faster */
+	if (!e && version && version < (int)ARRAY_LEN(migrations))
+		e = dbcopy_before_upgrade(l->path, (unsigned int)version);
 	if (!e)
 		e = run_steps(l, version);
 	if (e)

@@ -24,6 +24,8 @@ static const char usage[] =
 	"       derivd-ca check           say what is wrong here\n"
 	"       derivd-ca crl [--force]   publish the CRL if it is due\n"
 	"       derivd-ca crl --root FILE publish the root's CRL with its key\n"
+	"       derivd-ca backup DIR      log and keys into a new directory, while the service goes on\n"
+	"       derivd-ca restore [--replace | --check] DIR\n"
 	"See derivd-ca(8).\n";
 
 static struct err *add(const char *what, const char *values[], size_t max, size_t *n)
@@ -103,6 +105,8 @@ static const struct {
 	{ "init", command_init },
 	{ "check", command_check },
 	{ "crl", command_crl },
+	{ "backup", command_backup },
+	{ "restore", command_restore },
 };
 
 static struct err *run_command(int argc, char **argv)

@@ -16,6 +16,8 @@
 #include "proto/kind.h"
 
 #define BODY_VERSION 1
+/* Rows in memory at a time when all are checked. */
+#define CHECK_PAGE 1000
 
 /* What goes to the journal once the turn is committed. */
 struct pending {
@@ -284,23 +286,51 @@ struct err *audit_check_seen(const struct audit *a, uint64_t sequence, struct by
 	return NULL;
 }
 
-struct err *audit_check_tail(const struct audit *a, unsigned int n)
+/* One row after another; *sequence and before are the row before, and become this one. */
+static struct err *check_rows(
+	const struct rows *rows, uint64_t *sequence, uint8_t before[static SHA256_LEN])
 {
-	uint64_t first = a->committed.sequence > n ? a->committed.sequence - n : 0;
-	struct filter f = { .after = first, .most = n };
-	AUTO(rows) struct rows *rows = NULL;
-	uint8_t before[SHA256_LEN] = { 0 }, hash[SHA256_LEN];
+	uint8_t hash[SHA256_LEN];
 
-	if (first)
-		TRY(store_audit_hash(a->store, first, before));
-	TRY(store_audit_list(a->store, &f, &rows));
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct audit_stored *row = rows->row[i];
+		if (row->sequence != *sequence + 1)
+			return err_new(&ERR_STORE, "audit row %" PRIu64 " is missing", *sequence + 1);
 		hash_row(before, buf_bytes(row->body), hash);
 		if (memcmp(hash, row->hash, SHA256_LEN) != 0)
 			return err_new(
 				&ERR_STORE, "audit row %" PRIu64 " was changed", row->sequence);
 		memcpy(before, hash, SHA256_LEN);
+		*sequence = row->sequence;
+	}
+	return NULL;
+}
+
+struct err *audit_check_tail(const struct audit *a, unsigned int n)
+{
+	uint64_t first = a->committed.sequence > n ? a->committed.sequence - n : 0;
+	struct filter f = { .after = first, .most = n };
+	AUTO(rows) struct rows *rows = NULL;
+	uint8_t before[SHA256_LEN] = { 0 };
+
+	if (first)
+		TRY(store_audit_hash(a->store, first, before));
+	TRY(store_audit_list(a->store, &f, &rows));
+	return check_rows(rows, &first, before);
+}
+
+struct err *audit_check_all(const struct audit *a)
+{
+	struct filter f = { .most = CHECK_PAGE };
+	uint8_t before[SHA256_LEN] = { 0 };
+
+	while (f.after < a->committed.sequence) {
+		AUTO(rows) struct rows *rows = NULL;
+
+		TRY(store_audit_list(a->store, &f, &rows));
+		if (!rows->n)
+			return err_new(&ERR_STORE, "audit row %" PRIu64 " is missing", f.after + 1);
+		TRY(check_rows(rows, &f.after, before));
 	}
 	return NULL;
 }

@@ -57,6 +57,8 @@ MUST_CHECK struct err *audit_check_seen(
 	const struct audit *a, uint64_t sequence, struct bytes hash);
 /* Recomputes the newest rows, at most n. ERR_STORE names the first that does not fit. */
 MUST_CHECK struct err *audit_check_tail(const struct audit *a, unsigned int n);
+/* Recomputes all of it, page by page. ERR_STORE names the first row that is missing or does not fit. */
+MUST_CHECK struct err *audit_check_all(const struct audit *a);
 
 /* A row taken apart; freed with audit_row_free. Texts are never NULL. */
 struct audit_row {

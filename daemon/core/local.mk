@@ -27,11 +27,11 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/ack.h daemon/core/ack.c daemon/core/delivery.h daemon/core/delivery.c \
 	daemon/core/outbox.h daemon/core/outbox.c daemon/core/outbox_ask.c daemon/core/outbox_apply.c
 daemon_core_libengine_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS) $(CONFUSE_CFLAGS)
-ENGINE_LIBS = daemon/core/libengine.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIBS)
+ENGINE_LIBS = daemon/core/libengine.a daemon/backup/libbackup.a $(PROTO_LIBS) $(SQLITE_LIBS) $(CONFUSE_LIBS)
 
 sbin_PROGRAMS += derivd
 derivd_SOURCES = \
-	daemon/core/main.c daemon/core/loop.h daemon/core/loop.c \
+	daemon/core/main.c daemon/core/command.h daemon/core/command_backup.c daemon/core/loop.h daemon/core/loop.c \
 	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \
 	daemon/core/control_stream.c daemon/core/control_read.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
+#include "daemon/core/command.h"
 #include "daemon/core/loop.h"
 #include "daemon/core/request.h"
 #include "daemon/core/turn.h"
@@ -217,6 +218,16 @@ static int check_settings(void)
 	return EXIT_FAILURE;
 }
 
+static int run_command(struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+
+	if (!e)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "derivd: %s\n", err_get_text(e));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = { .event = NULL };
@@ -231,8 +242,16 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return check_settings();
+	if (argc > 2)
+		proc_start_interactive("derivd");
+	if (argc == 3 && strcmp(argv[1], "backup") == 0)
+		return run_command(command_backup(argv[2]));
+	if (argc > 2 && strcmp(argv[1], "restore") == 0)
+		return run_command(command_restore(argc - 1, argv + 1));
 	if (argc > 1) {
-		fputs("usage: derivd [check | --print-states | --version]\n", stderr);
+		fputs("usage: derivd [check | backup DIR | restore [--replace | --check] DIR | --print-states | "
+		      "--version]\n",
+			stderr);
 		return 2;
 	}
 	proc_start("derivd");

@@ -24,8 +24,13 @@
 
 struct store;
 
-/* Opens or makes the database, and brings an older schema up to date. ERR_STORE_NEWER for a newer one. */
+/*
+ * Opens or makes the database, and brings an older schema up to date, after a verified backup beside it
+ * ("PATH.schema-N"). ERR_STORE_NEWER for a newer one.
+ */
 MUST_CHECK struct err *store_open(const char *path, struct store **ret_store);
+/* Opens a database that is there, and leaves its schema as it is: for backups. ERR_STORE_NEWER. */
+MUST_CHECK struct err *store_open_as_is(const char *path, struct store **ret_store);
 void store_free(struct store *s);
 DEFINE_AUTO(store, struct store *, store_free);
 unsigned int store_get_schema(const struct store *s);
@@ -79,6 +84,10 @@ MUST_CHECK struct err *store_find(
 /* Counts this start of derivd; *ret_same_boot: was the last one in the same boot? */
 MUST_CHECK struct err *store_new_run(
 	struct store *s, const uint8_t boot_id[static 16], uint64_t *ret_run, bool *ret_same_boot);
+
+/* In a store that was put back from a backup, until a start has recorded it: when the backup was taken. 0: it was not. */
+MUST_CHECK struct err *store_restored_put(struct store *s, int64_t taken_ms);
+MUST_CHECK struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms);
 
 struct audit_link {
 	uint64_t sequence; /* 0: the chain is empty, hash is zeros */

@@ -30,6 +30,21 @@ struct err *store_new_run(
 	return NULL;
 }
 
+struct err *store_restored_put(struct store *s, int64_t taken_ms)
+{
+	if (!taken_ms)
+		return sql_run(s, "DELETE FROM meta WHERE key = 'restored'", "");
+	return sql_run(s,
+		"INSERT INTO meta(key, number) VALUES('restored', ?) ON CONFLICT(key) DO UPDATE SET "
+		"number = excluded.number",
+		"i", taken_ms);
+}
+
+struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms)
+{
+	return sql_number(s, ret_taken_ms, "SELECT number FROM meta WHERE key = 'restored'", "");
+}
+
 struct err *store_audit_head(struct store *s, struct audit_link *ret_head)
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;

@@ -5,6 +5,7 @@
  */
 #include "daemon/core/store_sql.h"
 
+#include "daemon/backup/dbcopy.h"
 #include "proto/kind.h"
 
 /* clang-format off */
@@ -142,21 +143,36 @@ static struct err *take_step(struct store *s, size_t step)
 	return NULL;
 }
 
-struct err *store_migrate(struct store *s)
+struct err *store_read_schema(struct store *s)
 {
 	int64_t version = 0;
 
-	/* One transaction: a crash leaves the old schema whole. */
-	TRY(store_begin(s));
 	TRY(sql_number(s, &version, "PRAGMA user_version", ""));
-	if (version < 0 || (size_t)version > ARRAY_LEN(steps)) {
-		store_abandon(s);
+	if (version < 0 || (size_t)version > ARRAY_LEN(steps))
 		return err_new(&ERR_STORE_NEWER, "%s has schema %lld, this release knows %zu",
 			s->path, (long long)version, ARRAY_LEN(steps));
-	}
-	for (size_t i = (size_t)version; i < ARRAY_LEN(steps); i++)
-		TRY(take_step(s, i));
-	TRY(store_commit(s));
-	s->schema = ARRAY_LEN(steps);
+	s->schema = (unsigned int)version;
 	return NULL;
+}
+
+/* In one transaction: a crash leaves the old schema whole, and the next start begins again. */
+static struct err *upgrade(struct store *s)
+{
+	TRY(store_read_schema(s));
+	if (s->schema && s->schema < ARRAY_LEN(steps))
+		TRY(dbcopy_before_upgrade(s->path, s->schema));
+	for (size_t i = s->schema; i < ARRAY_LEN(steps); i++)
+		TRY(take_step(s, i));
+	return store_commit(s);
+}
+
+struct err *store_migrate(struct store *s)
+{
+	TRY(store_begin(s));
+	struct err *e = upgrade(s);
+	if (e)
+		store_abandon(s);
+	else
+		s->schema = ARRAY_LEN(steps);
+	return e;
 }

@@ -63,5 +63,7 @@ MUST_CHECK struct err *sql_collect_one(struct store *s, sqlite3_stmt *stmt,
 
 /* store_schema.c: brings the database to the newest schema; called once at open. */
 MUST_CHECK struct err *store_migrate(struct store *s);
+/* Into s->schema. ERR_STORE_NEWER. */
+MUST_CHECK struct err *store_read_schema(struct store *s);
 
 #endif

@@ -57,16 +57,35 @@ static struct err *settings(struct store *s)
 	return execute(s, "PRAGMA cache_size = -2048");
 }
 
-struct err *store_open(const char *path, struct store **ret_store)
+static struct err *open_with(const char *path, int flags, struct store **ret_store)
 {
 	AUTO(store) struct store *s = xcalloc(1, sizeof(*s));
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 
 	s->path = xstrdup(path);
-	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		    NULL) != SQLITE_OK)
 		return sql_error(s, "open");
 	TRY(settings(s));
+	*ret_store = take(s);
+	return NULL;
+}
+
+struct err *store_open(const char *path, struct store **ret_store)
+{
+	AUTO(store) struct store *s = NULL;
+
+	TRY(open_with(path, SQLITE_OPEN_CREATE, &s));
 	TRY(store_migrate(s));
+	*ret_store = take(s);
+	return NULL;
+}
+
+struct err *store_open_as_is(const char *path, struct store **ret_store)
+{
+	AUTO(store) struct store *s = NULL;
+
+	TRY(open_with(path, 0, &s));
+	TRY(store_read_schema(s));
 	*ret_store = take(s);
 	return NULL;
 }

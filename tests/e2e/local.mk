@@ -24,3 +24,7 @@ EXTRA_DIST += tests/e2e/test_card_odd.py tests/lib/cac.py
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
 EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py tests/lib/sitting.py
+
+# Backup and restore
+TESTS += tests/e2e/test_backup.py
+EXTRA_DIST += tests/e2e/test_backup.py

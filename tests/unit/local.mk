@@ -280,3 +280,12 @@ tests_unit_test_ctl_digits_LDADD = $(CTL_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ctl_audit
 tests_unit_test_ctl_audit_CFLAGS = $(CTL_UNIT_CFLAGS)
 tests_unit_test_ctl_audit_LDADD = $(CTL_UNIT_LIBS)
+
+# daemon/backup, and the schemas of both databases so far
+UNIT_TESTS += tests/unit/test_backup
+tests_unit_test_backup_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_backup_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_schema
+tests_unit_test_ca_schema_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
+tests_unit_test_ca_schema_LDADD = $(CA_LIBS) $(UNIT_LIBS)
+EXTRA_DIST += tests/fixtures/schema/store-1.sql tests/fixtures/schema/store-2.sql tests/fixtures/schema/log-1.sql

@@ -1,0 +1,206 @@
+/*
+ * backup.c: everything that a deployment is, into one directory, and back (doc/BACKUP.md). The rooms do it themselves, each as
+ * its own user: derivd its store, derivd-ca its log and keys. The order is what matters here: the store first, so that
+ * derivd-ca's log is never the older one of the two.
+ */
+#include <errno.h>
+#include <fts.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/proc.h"
+#include "client/ctl/options.h"
+#include "client/ctl/program.h"
+
+static struct err *only_root(void)
+{
+	return geteuid() == 0 ? NULL : err_errno(EPERM, "only root may: a backup has every key");
+}
+
+/* Does something with each file below, directories last. */
+static struct err *walk(const char *dir, int (*act)(const FTSENT *at))
+{
+	AUTO_MEM char *copy = xstrdup(dir);
+	char *const roots[] = { copy, NULL };
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	struct err *e = walk ? NULL : err_errno(errno, "%s", dir);
+
+	for (const FTSENT *at = walk ? fts_read(walk) : NULL; at && !e; at = fts_read(walk)) {
+		bool error = at->fts_info == FTS_DNR || at->fts_info == FTS_ERR ||
+			     at->fts_info == FTS_NS;
+		if (error)
+			e = err_errno(at->fts_errno, "%s", at->fts_path);
+		else if (at->fts_info != FTS_D && act(at) != 0)
+			e = err_errno(errno, "%s", at->fts_path);
+	}
+	if (walk)
+		(void)fts_close(walk);
+	return e;
+}
+
+/* From now on neither service can change its backup. */
+static int take_over(const FTSENT *at)
+{
+	if (lchown(at->fts_path, 0, 0) != 0)
+		return -1;
+	return at->fts_info == FTS_DP ? chmod(at->fts_path, 0700) : 0;
+}
+
+static int remove_one(const FTSENT *at)
+{
+	return at->fts_info == FTS_DP ? rmdir(at->fts_path) : unlink(at->fts_path);
+}
+
+/* "/etc/derivd/" apart: where it lies, and its name. */
+struct config {
+	char *path, *copy;
+	const char *parent, *name;
+};
+
+static void config_split(struct config *ret)
+{
+	AUTO_MEM char *path = proc_config_path("");
+
+	for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+		path[len - 1] = 0;
+	ret->copy = xstrdup(path);
+	ret->path = take(path);
+	ret->name = basename(ret->copy);
+	ret->parent = dirname(ret->path);
+	if (ret->name == ret->copy)
+		ret->parent = ".";
+}
+
+static void config_clear(struct config *c)
+{
+	free(c->path);
+	free(c->copy);
+}
+
+static struct err *run_tar(const struct ctl *c, const char *archive, bool create)
+{
+	struct config config;
+
+	config_split(&config);
+	const char *const pack[] = { "--create", "--verify", "--file", archive, "--directory",
+		config.parent, "--", config.name, NULL };
+	const char *const unpack[] = { "--extract", "--same-permissions", "--same-owner", "--file",
+		archive, "--directory", config.parent, NULL };
+	struct err *e = program_run(c, "tar", create ? pack : unpack);
+	config_clear(&config);
+	return e;
+}
+
+/* --- backup --- */
+
+static struct err *fill(const struct ctl *c, const char *dir)
+{
+	AUTO_MEM char *etc = xasprintf("%s/etc.tar", dir);
+	AUTO_MEM char *store = xasprintf("%s/store", dir);
+	AUTO_MEM char *ca = xasprintf("%s/ca", dir);
+	const char *const for_store[] = { "backup", store, NULL };
+	const char *const for_ca[] = { "backup", ca, NULL };
+
+	TRY(err_wrap(run_tar(c, etc, true), "the configuration"));
+	TRY(program_run(c, "derivd", for_store));
+	TRY(program_run(c, "derivd-ca", for_ca));
+	return walk(dir, take_over);
+}
+
+/* Under another name until it is whole. The services' users go through it to their parts. */
+static struct err *make(const struct ctl *c, const char *dir)
+{
+	AUTO_MEM char *part = xasprintf("%s.part", dir);
+
+	if (access(dir, F_OK) == 0)
+		return ctl_usage("%s is there already: name a directory that is not", dir);
+	if (mkdir(part, 0700) != 0)
+		return err_errno(errno, "%s", part);
+	struct err *e = chmod(part, 0711) == 0 ? fill(c, part) : err_errno(errno, "%s", part);
+	if (!e)
+		return io_put_in_place(part, dir, 0700);
+	AUTO(err) struct err *left = walk(part, remove_one);
+	return left ? err_wrap(e, "(%s)", err_get_text(left)) : e;
+}
+
+struct err *cmd_backup(struct ctl *c, int argc, char **argv)
+{
+	const struct option_row none[] = { { NULL, OPTION_FLAG, NULL } };
+	const char *dir;
+
+	TRY(options_parse(argc, argv, none, 1, 1, &dir));
+	TRY(only_root());
+	TRY(make(c, dir));
+	if (c->json) {
+		AUTO(json) json_t *j = json_pack("{s:s, s:b}", "backup", dir, "verified", 1);
+
+		json_print(j);
+	} else {
+		(void)printf("The backup is whole: %s. It has the CA's keys: keep it as you keep "
+			     "them.\n",
+			dir);
+	}
+	return NULL;
+}
+
+/* --- restore --- */
+
+/* how: "--replace", "--check" or NULL. derivd-ca first: a store never meets an older log. */
+static struct err *run_both(const struct ctl *c, const char *dir, const char *how)
+{
+	AUTO_MEM char *store = xasprintf("%s/store", dir);
+	AUTO_MEM char *ca = xasprintf("%s/ca", dir);
+	const char *const for_ca[] = { "restore", how ? how : ca, how ? ca : NULL, NULL };
+	const char *const for_store[] = { "restore", how ? how : store, how ? store : NULL, NULL };
+
+	TRY(program_run(c, "derivd-ca", for_ca));
+	return program_run(c, "derivd", for_store);
+}
+
+/* Nothing of it is changed before all of it has been looked at. */
+static struct err *put_back(const struct ctl *c, const char *dir, bool replace, bool only_check)
+{
+	AUTO_MEM char *conf = proc_config_path("deployment.conf");
+	AUTO_MEM char *etc = xasprintf("%s/etc.tar", dir);
+
+	if (access(dir, X_OK) != 0)
+		return err_errno(errno, "%s", dir);
+	if (access(conf, F_OK) != 0 && only_check)
+		return err_new(&ERR_CONFIG,
+			"%s is not there: a backup is checked where its deployment is, "
+			"or restored",
+			conf);
+	if (access(conf, F_OK) != 0)
+		TRY(err_wrap(run_tar(c, etc, false), "the configuration"));
+	TRY(run_both(c, dir, "--check"));
+	return only_check ? NULL : run_both(c, dir, replace ? "--replace" : NULL);
+}
+
+struct err *cmd_restore(struct ctl *c, int argc, char **argv)
+{
+	bool replace = false, only_check = false;
+	const struct option_row rows[] = {
+		{ "replace", OPTION_FLAG, &replace },
+		{ "check", OPTION_FLAG, &only_check },
+		{ NULL, OPTION_FLAG, NULL },
+	};
+	const char *dir;
+
+	TRY(options_parse(argc, argv, rows, 1, 1, &dir));
+	TRY(only_root());
+	TRY(put_back(c, dir, replace, only_check));
+	if (c->json) {
+		AUTO(json) json_t *j = json_pack("{s:s}", only_check ? "good" : "restored", dir);
+
+		json_print(j);
+	} else if (!only_check) {
+		(void)printf("Next:  derivd-ca check; start the services; derivctl status\n");
+	}
+	return NULL;
+}

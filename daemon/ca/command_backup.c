@@ -1,0 +1,284 @@
+/*
+ * command_backup.c: derivd-ca backup and derivd-ca restore, see doc/BACKUP.md: the log, the keys, and what is published.
+ * For root only: no socket yields a key.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "daemon/backup/dbcopy.h"
+#include "daemon/backup/manifest.h"
+#include "daemon/backup/place.h"
+#include "daemon/backup/sums.h"
+#include "daemon/ca/command.h"
+#include "daemon/ca/ledger.h"
+#include "proto/kind.h"
+
+#define LOG_FILE "log.db"
+
+/* What lies beside the log: each a directory of small files. */
+static const struct {
+	const char *name;
+	mode_t dir, file;
+} folders[] = { { "keys", 0700, 0600 }, { "public", 0755, 0644 } };
+
+static inline void listing_free(DIR *d)
+{
+	closedir(d);
+}
+DEFINE_AUTO(listing, DIR *, listing_free);
+
+/* --- the log --- */
+
+static struct err *read_heads(struct ledger *l, struct manifest *m)
+{
+	static const char sql[] = "SELECT audit_sequence, audit_hash FROM head ORDER BY "
+				  "row DESC LIMIT 1";
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+	int64_t newest;
+	bool found;
+
+	TRY(ledger_head(l, &m->rows, m->head, &newest));
+	TRY(ledger_query(l, sql, NULL, 0, &rows));
+	TRY(ledger_next(rows, &found));
+	if (!found)
+		return NULL;
+	m->audit_rows = (uint64_t)ledger_number(rows, 0);
+	return ledger_fixed(rows, 1, m->audit_head, SHA256_LEN);
+}
+
+static struct err *walk_log(const char *path, struct manifest *ret_m)
+{
+	AUTO(ledger) struct ledger *l = NULL;
+	uint64_t rows;
+
+	TRY(ledger_open(path, &l));
+	TRY(ledger_verify(l, &rows));
+	return read_heads(l, ret_m);
+}
+
+/* Is the copy whole? Its own heads go to *ret_m. */
+static struct err *verify(const char *path, struct manifest *ret_m)
+{
+	AUTO_MEM char *lock = xasprintf("%s.lock", path);
+
+	TRY(dbcopy_check(path));
+	struct err *e = walk_log(path, ret_m);
+	/* Nobody else opens the copy. */
+	if (unlink(lock) != 0 && errno != ENOENT && !e)
+		e = err_errno(errno, "%s", lock);
+	return e;
+}
+
+/* --- backup --- */
+
+static struct err *save_file(
+	const char *from_dir, const char *to_dir, const char *name, struct sums *sums)
+{
+	AUTO_MEM char *from = xasprintf("%s/%s", from_dir, name);
+	AUTO_MEM char *to = xasprintf("%s/%s", to_dir, name);
+
+	TRY(sums_add(sums, name));
+	return place_copy(from, to, to_dir);
+}
+
+static struct err *save_folder(
+	const char *state, const char *dir, const char *folder, struct sums *sums)
+{
+	AUTO_MEM char *from = xasprintf("%s/%s", state, folder);
+	AUTO_MEM char *to = xasprintf("%s/%s", dir, folder);
+	AUTO(listing) DIR *d = opendir(from);
+
+	if (!d)
+		return err_errno(errno, "%s", from);
+	if (mkdir(to, 0700) != 0)
+		return err_errno(errno, "%s", to);
+	errno = 0;
+	for (const struct dirent *at = readdir(d); at; at = readdir(d)) {
+		AUTO_MEM char *name = xasprintf("%s/%s", folder, at->d_name);
+		if (at->d_type == DT_REG)
+			TRY(save_file(state, dir, name, sums));
+		errno = 0;
+	}
+	return errno ? err_errno(errno, "%s", from) : NULL;
+}
+
+static struct err *take_all(const char *state, const char *dir, struct manifest *m)
+{
+	AUTO_MEM char *log = xasprintf("%s/" LOG_FILE, state);
+	AUTO_MEM char *copy = xasprintf("%s/" LOG_FILE, dir);
+	struct sums sums = { .n = 0 };
+
+	m->taken_ms = clock_real_ms();
+	TRY(dbcopy_file(log, copy));
+	TRY(verify(copy, m));
+	TRY(sums_add(&sums, LOG_FILE));
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		TRY(save_folder(state, dir, folders[i].name, &sums));
+	TRY(manifest_write(dir, m));
+	TRY(sums_add(&sums, MANIFEST_FILE));
+	return sums_write(dir, &sums);
+}
+
+struct err *command_backup(int argc, char **argv)
+{
+	AUTO_MEM char *conf = proc_config_path("deployment.conf");
+	AUTO_MEM char *state = proc_state_path("ca", ".");
+	AUTO_MEM char *log = proc_state_path("ca", LOG_FILE);
+	AUTO(deployment) struct deployment *d = NULL;
+	struct manifest m = { .what = "ca" };
+
+	if (argc != 2)
+		return err_new(&ERR_CONFIG, "backup takes a directory, which it makes");
+	TRY(deployment_load(conf, &d));
+	memcpy(m.deployment, d->id, DEPLOYMENT_ID_LEN);
+	TRY(place_begin(argv[1], log));
+	TRY(take_all(state, argv[1], &m));
+	printf("The CA is in %s, verified: %" PRIu64 " log rows, and the keys.\n", argv[1], m.rows);
+	return NULL;
+}
+
+/* --- restore --- */
+
+/* Everything into a directory beside, for the service's user. */
+static struct err *unpack(
+	const char *dir, const char *fresh, const char *state, const struct sums *sums)
+{
+	struct stat st;
+
+	if (stat(state, &st) != 0)
+		return err_errno(errno, "%s", state);
+	if (mkdir(fresh, 0700) != 0)
+		return err_errno(errno, "%s", fresh);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO_MEM char *path = xasprintf("%s/%s", fresh, folders[i].name);
+		TRY(io_mkdirs(path, folders[i].dir));
+		if (geteuid() == 0 && chown(path, st.st_uid, st.st_gid) != 0)
+			return err_errno(errno, "%s", path);
+	}
+	if (geteuid() == 0 && chown(fresh, st.st_uid, st.st_gid) != 0)
+		return err_errno(errno, "%s", fresh);
+	for (size_t i = 0; i < sums->n; i++) {
+		AUTO_MEM char *from = xasprintf("%s/%s", dir, sums->name[i]);
+		AUTO_MEM char *to = xasprintf("%s/%s", fresh, sums->name[i]);
+		TRY(place_copy(from, to, state));
+		if (text_starts(sums->name[i], "public/") && chmod(to, 0644) != 0)
+			return err_errno(errno, "%s", to);
+	}
+	return NULL;
+}
+
+static struct err *check_fresh(const char *fresh, const char *state, const struct manifest *m)
+{
+	AUTO_MEM char *log = xasprintf("%s/" LOG_FILE, fresh);
+	struct manifest is = { .what = "ca" };
+
+	TRY(proc_become_owner(state));
+	TRY(verify(log, &is));
+	if (is.rows == m->rows && memcmp(is.head, m->head, SHA256_LEN) == 0)
+		return NULL;
+	return err_new(
+		&ERR_STORE, "the log in the backup is not the one that its manifest tells of");
+}
+
+/* The log last: without it there is no CA. */
+static struct err *change_places(const char *state, const char *fresh)
+{
+	static const char *const names[] = { "keys", "public", LOG_FILE };
+	AUTO_MEM char *stamp = place_stamp();
+	AUTO_MEM char *log = xasprintf("%s/" LOG_FILE, state);
+
+	TRY(place_aside_db(log, stamp));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO_MEM char *from = xasprintf("%s/%s", fresh, names[i]);
+		AUTO_MEM char *to = xasprintf("%s/%s", state, names[i]);
+		TRY(place_aside(to, stamp));
+		if (access(from, F_OK) == 0 && rename(from, to) != 0)
+			return err_errno(errno, "%s", to);
+	}
+	AUTO_MEM char *cache = xasprintf("%s/cache", state);
+	return io_mkdirs(cache, 0700);
+}
+
+/* What is left of the unpacked backup. */
+static struct err *drop(const char *fresh, const struct sums *sums)
+{
+	for (size_t i = 0; i < sums->n; i++) {
+		AUTO_MEM char *path = xasprintf("%s/%s", fresh, sums->name[i]);
+		if (unlink(path) != 0 && errno != ENOENT)
+			return err_errno(errno, "%s", path);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO_MEM char *path = xasprintf("%s/%s", fresh, folders[i].name);
+		if (rmdir(path) != 0 && errno != ENOENT)
+			return err_errno(errno, "%s", path);
+	}
+	return rmdir(fresh) == 0 || errno == ENOENT ? NULL : err_errno(errno, "%s", fresh);
+}
+
+static struct err *refuse_existing(void)
+{
+	AUTO_MEM char *log = proc_state_path("ca", LOG_FILE);
+	AUTO_MEM char *keys = proc_state_path("ca", "keys");
+	const char *found = access(keys, F_OK) == 0 ? keys : NULL;
+
+	found = access(log, F_OK) == 0 ? log : found;
+	if (!found)
+		return NULL;
+	return err_new(&ERR_CONFIG,
+		"%s is there already: with --replace it is kept under another name", found);
+}
+
+static struct err *put_back(
+	const char *dir, const struct manifest *m, const struct sums *sums, bool only_check)
+{
+	AUTO_MEM char *state = proc_state_path("ca", ".");
+	AUTO_MEM char *fresh = xasprintf("%s/restore", state);
+
+	/* Of one that did not get to its end. */
+	TRY(drop(fresh, sums));
+	struct err *e = unpack(dir, fresh, state, sums);
+	if (!e)
+		e = check_fresh(fresh, state, m);
+	if (!e && !only_check)
+		e = change_places(state, fresh);
+	AUTO(err) struct err *left = drop(fresh, sums);
+	return e ? e : take(left);
+}
+
+static struct err *restore(const char *dir, bool replace, bool only_check)
+{
+	struct manifest m;
+	struct sums sums;
+
+	TRY(sums_check(dir, &sums));
+	TRY(manifest_read(dir, "ca", &m));
+	TRY(manifest_check_deployment(&m));
+	if (!replace && !only_check)
+		TRY(refuse_existing());
+	TRY(put_back(dir, &m, &sums, only_check));
+	AUTO_MEM char *taken = text_time(m.taken_ms);
+	printf("The CA of %s is %s: %" PRIu64 " log rows, and the keys.\n", taken,
+		only_check ? "good" : "back", m.rows);
+	return NULL;
+}
+
+struct err *command_restore(int argc, char **argv)
+{
+	bool replace = argc == 3 && strcmp(argv[1], "--replace") == 0;
+	bool only_check = argc == 3 && strcmp(argv[1], "--check") == 0;
+
+	if (argc != 2 && !replace && !only_check)
+		return err_new(&ERR_CONFIG,
+			"restore takes --replace or --check, and the directory of a "
+			"backup");
+	return restore(argv[argc - 1], replace, only_check);
+}
