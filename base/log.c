@@ -25,8 +25,39 @@ static struct {
 	bool journal;
 } state;
 
+static const struct {
+	int priority;
+	const char *id;
+} notes[] = {
+#define NOTE(symbol, priority, id) [NOTE_##symbol] = { priority, id },
+#define FAULT(kind, id)
+#include "base/note.def"
+#undef NOTE
+#undef FAULT
+};
+
+/* The last one, without a name, is for kinds that are not in the list. */
+static const struct {
+	const char *kind;
+	const char *id;
+} faults[] = {
+#define NOTE(symbol, priority, id)
+#define FAULT(kind, id) { kind, id },
+#include "base/note.def"
+#undef NOTE
+#undef FAULT
+};
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 /* MESSAGE, PRIORITY, SYSLOG_IDENTIFIER and MESSAGE_ID come before the caller's fields. */
 #define FIXED_FIELDS 4
+
+/* Where the socket is out of reach, libsystemd drops entries and reports success. */
+static bool can_send(void)
+{
+	return access(JOURNAL_SOCKET, W_OK) == 0;
+}
 
 /*
  * The variable is inherited by everything that a service starts; only when standard error is still
@@ -45,8 +76,7 @@ static bool has_journal(void)
 		return false;
 	if (st.st_dev != device || st.st_ino != inode)
 		return false;
-	/* Where the socket is out of reach, libsystemd drops entries and reports success. */
-	return access("/run/systemd/journal/socket", W_OK) == 0;
+	return can_send();
 }
 
 void log_init(const char *program, bool debug)
@@ -109,9 +139,13 @@ static bool to_journal(int priority, const char *message_id, const struct log_fi
 		AUTO_MEM char *value = safe(fields[i].value);
 		entries[n++] = xasprintf("DERIVD_%s=%s", fields[i].name, value);
 	}
+	/*
+	 * While journald is restarted its socket may be gone for a moment; libsystemd drops entries then and
+	 * reports success. Standard error is a stream that systemd keeps.
+	 */
 	for (size_t i = 0; i < n; i++)
 		iov[i] = (struct iovec){ .iov_base = entries[i], .iov_len = strlen(entries[i]) };
-	int sent = sd_journal_sendv(iov, (int)n);
+	int sent = can_send() ? sd_journal_sendv(iov, (int)n) : -ENOENT;
 	for (size_t i = 0; i < n; i++)
 		free(entries[i]);
 	return sent >= 0;
@@ -153,28 +187,53 @@ static void to_stderr(int priority, const char *message_id, const struct log_fie
 	(void)ignored;
 }
 
-void log_event(
-	int priority, const char *message_id, const struct log_field *fields, const char *fmt, ...)
+static void say(int priority, const char *message_id, const struct log_field *fields, const char *fmt,
+	va_list ap)
 {
 	int saved_errno = errno;
 	size_t n_fields = count_fields(fields);
 	char *text = NULL;
-	va_list ap;
 
 	assert(priority >= LOG_EMERG && priority <= LOG_DEBUG);
 	assert(!message_id || is_message_id(message_id));
 	if (priority == LOG_DEBUG && !state.debug)
 		return;
-	va_start(ap, fmt);
-	int n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0)
+	if (vasprintf(&text, fmt, ap) < 0)
 		err_abort("no memory for a log line");
 	AUTO_MEM char *shown = safe(text);
 	free(text);
 	if (!state.journal || !to_journal(priority, message_id, fields, n_fields, shown))
 		to_stderr(priority, message_id, fields, n_fields, shown);
 	errno = saved_errno;
+}
+
+void log_event(
+	int priority, const char *message_id, const struct log_field *fields, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(priority, message_id, fields, fmt, ap);
+	va_end(ap);
+}
+
+void log_note(enum note note, const struct log_field *fields, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert(note < NOTES);
+	va_start(ap, fmt);
+	say(notes[note].priority, notes[note].id, fields, fmt, ap);
+	va_end(ap);
+}
+
+static const char *fault_id(const char *kind)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(faults) && strcmp(faults[i].kind, kind) != 0)
+		i++;
+	return faults[i].id;
 }
 
 void log_error(struct err *take_e, const char *fmt, ...)
@@ -197,5 +256,6 @@ void log_error(struct err *take_e, const char *fmt, ...)
 		{ NULL, NULL },
 	};
 	int priority = err_get_fate(e) == FATE_RETRY ? LOG_WARNING : LOG_ERR;
-	log_event(priority, NULL, fields, "%s: %s", context, err_get_text(e));
+	log_event(priority, fault_id(err_get_kind(e)->name), fields, "%s: %s", context,
+		err_get_text(e));
 }

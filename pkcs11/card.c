@@ -185,7 +185,7 @@ struct err *card_read_chuid(const struct card_source *source, struct buf **ret_c
 	 * card that is gone fails in the next call. */
 	if (!err_is(e, &ERR_CARD_FAILED))
 		return e;
-	log_info("CHUID: %s", err_get_text(e));
+	log_note(NOTE_CARD_ODD, NULL, "CHUID: %s", err_get_text(e));
 	err_free(e);
 	return NULL;
 }

@@ -41,7 +41,7 @@ static struct err *read_chuid(const struct card_source *source, struct card *car
 		return NULL;
 	AUTO(err) struct err *e = chuid_guid(buf_bytes(card->chuid), &guid);
 	if (e)
-		log_warning("%s", err_get_text(e));
+		log_note(NOTE_CARD_ODD, NULL, "%s", err_get_text(e));
 	if (guid.len > 0)
 		card->serial = text_hex(guid);
 	return NULL;

@@ -138,6 +138,19 @@ static struct err *reader_asked_for(
 	return err_new(&ERR_READER_UNKNOWN, "there is only %s", facts_out_module_name(settings));
 }
 
+static void say_open(const struct serve *v, const Card__Facts *facts)
+{
+	AUTO_MEM char *name = sig_card_name(facts->serial);
+	const struct log_field fields[] = {
+		{ "READER", facts->reader },
+		{ "CARD_SERIAL_HASH", name },
+		{ NULL, NULL },
+	};
+
+	log_note(NOTE_CARD_OPEN, fields, "a card of type %s is open",
+		session_card(v->session)->type->name);
+}
+
 static struct err *run_open(struct worker *w, const void *body)
 {
 	struct serve *v = w->state;
@@ -147,7 +160,7 @@ static struct err *run_open(struct worker *w, const void *body)
 	TRY(reader_asked_for(v->settings, request->reader, &reader));
 	TRY(session_open(v->settings, v->refused, reader, request->uri, &v->session));
 	AUTO(facts_out) struct facts_out *facts = facts_out_new(v->session, v->settings);
-	log_info("a card of type %s is open", session_card(v->session)->type->name);
+	say_open(v, facts_out_message(facts));
 	peer_set_phase(w->peer, PH_OPEN);
 	struct err *e = worker_reply(w, MSG_CARD_FACTS, facts_out_message(facts));
 	rest(v);
@@ -182,7 +195,8 @@ static struct err *reply_error(struct worker *w, const struct pin *pin, struct e
 	reason.text = tries;
 	with_tries.n_reasons = pin->knows_tries ? 1 : 0;
 	with_tries.reasons = reasons;
-	log_info("CARD_SIGN refused: %s", err_get_text(e));
+	const struct log_field fields[] = { { "ERROR_KIND", err_get_kind(e)->name }, { NULL, NULL } };
+	log_note(NOTE_SIGN_REFUSED, fields, "CARD_SIGN refused: %s", err_get_text(e));
 	struct err *sent = worker_reply(w, MSG_ERROR, &with_tries);
 	msg_free(message);
 	return sent;
@@ -226,7 +240,7 @@ static struct err *run_sign(struct worker *w, const void *body)
 		return reply_error(w, &known, e);
 	if (e)
 		return e;
-	log_info("the card signed an intent and was reset");
+	log_note(NOTE_CARD_SIGNED, NULL, "the card signed an intent and was reset");
 	reply.intent = pb_lend(buf_bytes(order->intent));
 	reply.signature = pb_lend(buf_bytes(signature));
 	return worker_reply(w, MSG_CARD_SIGNATURE, &reply);

@@ -33,7 +33,7 @@ struct err *session_explain(struct session *s, struct err *take_e)
 	if (!why)
 		return take_e;
 	/* The person hears what happened to the card; how the module put it is for the journal. */
-	log_info("%s", err_get_text(take_e));
+	log_note(NOTE_CARD_ODD, NULL, "%s", err_get_text(take_e));
 	err_free(take_e);
 	return take(why);
 }
@@ -181,7 +181,8 @@ static bool is_of_use(struct session *s, const struct card_cert *cert)
 	if (!e)
 		e = signing_check(s->module, s->slot.id, algorithm);
 	if (e)
-		log_info("certificate \"%s\": %s", cert->label, err_get_text(e));
+		log_note(NOTE_CARD_ODD, NULL, "certificate \"%s\": %s", cert->label,
+			err_get_text(e));
 	return !e;
 }
 

@@ -28,7 +28,8 @@ static void note_refusal(struct session *s, struct bytes pin, CK_RV why)
 	CK_RV rv = MODULE_CALL(s->module, C_GetTokenInfo, s->slot.id, &info);
 
 	if (rv != CKR_OK)
-		log_info("the state of the PIN cannot be read: %s", rv_name(rv));
+		log_note(NOTE_CARD_ODD, NULL, "the state of the PIN cannot be read: %s",
+			rv_name(rv));
 	if (pin.len > 0)
 		refused_add(s->refused, pin);
 	s->spent = s->spent || (rv != CKR_OK && !s->pin.knows_tries);
@@ -121,7 +122,7 @@ static struct err *check_signature(const struct order *order, struct bytes signa
 
 	if (!e)
 		return NULL;
-	log_info("%s", err_get_text(e));
+	log_note(NOTE_CARD_ODD, NULL, "%s", err_get_text(e));
 	return err_new(&ERR_CARD_FAILED, "the card signed with another key than its certificate's");
 }
 

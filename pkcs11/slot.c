@@ -49,7 +49,7 @@ static bool ask_slot(struct module *m, CK_SLOT_ID id, struct slot *ret_slot)
 	if (rv == CKR_OK)
 		rv = MODULE_CALL(m, C_GetTokenInfo, id, &ret_slot->token);
 	if (rv != CKR_OK)
-		log_info("slot %lu is skipped: %s", id, rv_name(rv));
+		log_note(NOTE_CARD_ODD, NULL, "slot %lu is skipped: %s", id, rv_name(rv));
 	return rv == CKR_OK;
 }
 

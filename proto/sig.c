@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "proto/kind.h"
 
 struct err *sig_openssl_error(const struct err_kind *kind, const char *fmt, ...)
@@ -79,6 +80,17 @@ void sha256_labelled(const char *label, const struct bytes *parts, size_t n_part
 	for (size_t i = 0; i < n_parts; i++)
 		must(EVP_DigestUpdate(c, parts[i].data, parts[i].len));
 	must(EVP_DigestFinal_ex(c, ret_hash, NULL));
+}
+
+char *sig_card_name(const char *serial)
+{
+	const struct bytes part = BYTES(serial ? serial : "", serial ? strlen(serial) : 0);
+	uint8_t hash[SHA256_LEN];
+
+	if (!part.len)
+		return NULL;
+	sha256_labelled(SIG_CARD_NAME, &part, 1, hash);
+	return text_hex(BYTES(hash, 8));
 }
 
 static bool is_ed25519(EVP_PKEY *key)

@@ -27,6 +27,7 @@ struct buf;
 #define SIG_CHALLENGE "derivd challenge v1"
 #define SIG_AUDIT "derivd audit v1"
 #define SIG_HEADS "derivd heads v1"
+#define SIG_CARD_NAME "derivd card name v1"
 
 #define SHA256_LEN 32
 #define ED25519_PUBLIC_LEN 32
@@ -45,6 +46,13 @@ void sha256(struct bytes b, uint8_t ret_hash[static SHA256_LEN]);
 /* SHA-256 over label, a zero byte and the parts in order. */
 void sha256_labelled(const char *label, const struct bytes *parts, size_t n_parts,
 	uint8_t ret_hash[static SHA256_LEN]);
+
+/*
+ * The journal's name for a card: 16 hexadecimal digits of a labelled hash over its serial number, the same in every program.
+ * It finds the entries of a card that is at hand; a short serial number can be found by trying all. NULL for none. The
+ * caller frees.
+ */
+char *sig_card_name(const char *serial);
 
 /* Over label, a zero byte and body: Ed25519 (raw 64 bytes) or ECDSA P-256 with SHA-256 (DER) by the key's type.
  * ERR_SYSTEM with OpenSSL's reason, also for keys of other types. */

@@ -25,8 +25,12 @@ static void log_failure(const struct msg *msg, struct err *take_e)
 		log_error(take_e, "%s failed", msg->name);
 		return;
 	}
-	log_info(
-		"%s refused: %s (%s)", msg->name, err_get_text(take_e), err_get_kind(take_e)->name);
+	const struct log_field fields[] = {
+		{ "ERROR_KIND", err_get_kind(take_e)->name },
+		{ NULL, NULL },
+	};
+	log_note(NOTE_REQUEST_REFUSED, fields, "%s refused: %s (%s)", msg->name,
+		err_get_text(take_e), err_get_kind(take_e)->name);
 	err_free(take_e);
 }
 

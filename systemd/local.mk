@@ -1,4 +1,4 @@
-# systemd: units, users, directories.
+# systemd: units, users, directories, the journal's catalogue.
 SYSTEMD_UNITS_IN = systemd/derivd.service.in systemd/derivd-gateway.service.in systemd/derivd-card@.service.in \
 	systemd/derivd-ca@.service.in systemd/derivd-courier@.service.in
 SYSTEMD_UNITS = $(SYSTEMD_UNITS_IN:.in=)
@@ -6,7 +6,7 @@ systemdsystemunit_DATA = $(SYSTEMD_UNITS) systemd/derivd.socket systemd/derivd-u
 	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket
 EXTRA_DIST += $(SYSTEMD_UNITS_IN) systemd/derivd.socket systemd/derivd-uplink.socket \
 	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket \
-	systemd/sysusers.conf systemd/tmpfiles.conf
+	systemd/sysusers.conf systemd/tmpfiles.conf systemd/derivd.catalog
 CLEANFILES += $(SYSTEMD_UNITS)
 
 $(SYSTEMD_UNITS): %: %.in
@@ -14,9 +14,12 @@ $(SYSTEMD_UNITS): %: %.in
 
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
+catalogdir = $(prefix)/lib/systemd/catalog
 install-data-local:
-	$(MKDIR_P) "$(DESTDIR)$(sysusersdir)" "$(DESTDIR)$(tmpfilesdir)"
+	$(MKDIR_P) "$(DESTDIR)$(sysusersdir)" "$(DESTDIR)$(tmpfilesdir)" "$(DESTDIR)$(catalogdir)"
 	$(INSTALL_DATA) $(srcdir)/systemd/sysusers.conf "$(DESTDIR)$(sysusersdir)/derivd.conf"
+	$(INSTALL_DATA) $(srcdir)/systemd/derivd.catalog "$(DESTDIR)$(catalogdir)/derivd.catalog"
 	$(INSTALL_DATA) $(srcdir)/systemd/tmpfiles.conf "$(DESTDIR)$(tmpfilesdir)/derivd.conf"
 uninstall-local:
-	rm -f "$(DESTDIR)$(sysusersdir)/derivd.conf" "$(DESTDIR)$(tmpfilesdir)/derivd.conf"
+	rm -f "$(DESTDIR)$(sysusersdir)/derivd.conf" "$(DESTDIR)$(tmpfilesdir)/derivd.conf" \
+		"$(DESTDIR)$(catalogdir)/derivd.catalog"

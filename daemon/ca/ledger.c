@@ -177,7 +177,7 @@ void ledger_snapshot_free(struct ledger_snapshot *s)
 	AUTO(err) struct err *e = s ? end_snapshot((struct ledger *)s) : NULL;
 
 	if (e)
-		log_warning("end of a snapshot: %s", err_get_text(e));
+		log_note(NOTE_LEDGER, NULL, "end of a snapshot: %s", err_get_text(e));
 }
 
 struct err *ledger_begin(struct ledger *l, bool any_clock, struct ledger_tx **ret_tx)
@@ -286,7 +286,7 @@ void ledger_rollback(struct ledger_tx *tx)
 	if (!sqlite3_get_autocommit(l->db)) {
 		AUTO(err) struct err *e = ledger_run(l, "ROLLBACK");
 		if (e)
-			log_warning("rollback: %s", err_get_text(e));
+			log_note(NOTE_LEDGER, NULL, "rollback: %s", err_get_text(e));
 	}
 	leave(l);
 	l->tx = NULL;

@@ -54,7 +54,7 @@ static struct err *add_purposes(
 		}
 		if (q->n_purposes)
 			return e;
-		log_info("not offered: %s", err_get_text(e));
+		log_note(NOTE_NOT_OFFERED, NULL, "not offered: %s", err_get_text(e));
 		err_free(last);
 		last = e;
 	}

@@ -265,7 +265,7 @@ static struct err *obtain(struct inquiry *q, const char *url, X509_CRL **ret_crl
 	}
 	struct err *e = fetch(q, url, path, cached ? NULL : crl);
 	if (e && current) {
-		log_warning("%s: the cached CRL is used on: %s", url, err_get_text(e));
+		log_note(NOTE_CRL_OLD, NULL, "%s: the cached CRL is used on: %s", url, err_get_text(e));
 		err_free(e);
 		*ret_crl = crl;
 		return NULL;

@@ -37,7 +37,7 @@ static struct err *reply_reasons(
 	}
 	full.reasons = pointers;
 	full.n_reasons = reasons->n;
-	log_info("assess refused: %s", err_get_text(why));
+	log_note(NOTE_NOT_OFFERED, NULL, "assess refused: %s", err_get_text(why));
 	struct err *e = worker_reply(w, MSG_ERROR, &full);
 	for (size_t i = 0; i < reasons->n; i++)
 		free(texts[i]);

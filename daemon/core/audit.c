@@ -24,6 +24,7 @@ struct pending {
 	enum event event;
 	char *actor, *purpose, *reader, *error, *text;
 	char *request, *credential, *device, *holder;
+	char *card, *card_name, *operator_uid;
 	uint64_t sequence;
 };
 
@@ -31,6 +32,7 @@ struct audit {
 	struct store *store;
 	struct audit_link head, marked, committed;
 	struct pending *pending;
+	char *ca;
 	size_t n_pending, n_marked, room;
 };
 
@@ -71,6 +73,9 @@ static void pending_clear(struct pending *p)
 	free(p->credential);
 	free(p->device);
 	free(p->holder);
+	free(p->card);
+	free(p->card_name);
+	free(p->operator_uid);
 }
 
 static void forget(struct audit *a, size_t from)
@@ -85,7 +90,14 @@ void audit_free(struct audit *a)
 		return;
 	forget(a, 0);
 	free(a->pending);
+	free(a->ca);
 	free(a);
+}
+
+void audit_set_ca(struct audit *a, const char *issuer)
+{
+	free(a->ca);
+	a->ca = issuer && *issuer ? xstrdup(issuer) : NULL;
 }
 
 /* --- writing --- */
@@ -151,6 +163,13 @@ static char *dup_or_null(const char *s)
 	return s && *s ? xstrdup(s) : NULL;
 }
 
+static char *operator_of(const struct audit_about *about)
+{
+	if (about->operator_uid)
+		return xasprintf("%" PRIu32, *about->operator_uid);
+	return about->actor && text_starts(about->actor, "uid ") ? xstrdup(about->actor + 4) : NULL;
+}
+
 static void keep_for_journal(struct audit *a, const struct audit_about *about, const char *text)
 {
 	if (a->n_pending == a->room) {
@@ -168,6 +187,9 @@ static void keep_for_journal(struct audit *a, const struct audit_about *about, c
 		.credential = hex_or_null(about->credential, ID_LEN),
 		.device = hex_or_null(about->device, SHA256_LEN),
 		.holder = hex_or_null(about->holder, SHA256_LEN),
+		.card = hex_or_null(about->card, SHA256_LEN),
+		.card_name = dup_or_null(about->card_name),
+		.operator_uid = operator_of(about),
 		.sequence = a->head.sequence,
 	};
 }
@@ -208,7 +230,7 @@ void audit_undo(struct audit *a)
 	forget(a, a->n_marked);
 }
 
-static void mirror(const struct pending *p)
+static void mirror(const struct audit *a, const struct pending *p)
 {
 	char sequence[24];
 
@@ -222,7 +244,11 @@ static void mirror(const struct pending *p)
 		{ "HOLDER", p->holder },
 		{ "PURPOSE", p->purpose },
 		{ "READER", p->reader },
-		{ "ERROR", p->error },
+		{ "OPERATOR", p->operator_uid },
+		{ "CARD", p->card },
+		{ "CARD_SERIAL_HASH", p->card_name },
+		{ "CA", a->ca },
+		{ "ERROR_KIND", p->error },
 		{ "AUDIT", sequence },
 		{ NULL, NULL },
 	};
@@ -234,7 +260,7 @@ void audit_commit(struct audit *a)
 {
 	a->committed = a->head;
 	for (size_t i = 0; i < a->n_pending; i++)
-		mirror(&a->pending[i]);
+		mirror(a, &a->pending[i]);
 	forget(a, 0);
 }
 

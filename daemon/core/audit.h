@@ -32,6 +32,10 @@ struct audit_about {
 	Common__Purpose purpose;
 	const char *reader;
 	const char *error; /* name of a kind */
+	/* For the journal only. */
+	const uint8_t *card;          /* SHA256_LEN: hash of the certificate that signs */
+	const char *card_name;        /* sig_card_name */
+	const uint32_t *operator_uid; /* who leads the session; else a person who is the actor */
 };
 
 /* Reads the head from the store, which is lent. */
@@ -41,6 +45,9 @@ DEFINE_AUTO(audit, struct audit *, audit_free);
 
 MUST_CHECK struct err *audit_add(
 	struct audit *a, const struct audit_about *about, const char *fmt, ...) PRINTF(3, 4);
+
+/* The CA that the entries of the journal name from now on; copied, NULL for none. */
+void audit_set_ca(struct audit *a, const char *issuer);
 
 /* Around one event, and at the end of the turn. audit_commit writes to the journal. */
 void audit_mark(struct audit *a);

@@ -35,7 +35,7 @@ static void freeze(struct core *c, const struct err *why)
 {
 	free(c->frozen);
 	c->frozen = xstrdup(err_get_text(why));
-	log_event(LOG_CRIT, NULL, NULL, "nothing will be issued, only revoked: %s", c->frozen);
+	log_note(NOTE_FROZEN, NULL, "nothing will be issued, only revoked: %s", c->frozen);
 }
 
 static struct err *open_all(struct core *c, const char *store_path)
@@ -162,6 +162,7 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 		TRY(compare(c, status->audit));
 	c->ca.seen = true;
 	set_text(&c->ca.issuer, status->issuer);
+	audit_set_ca(c->audit, status->issuer);
 	c->ca.issuer_not_after_ms = status->issuer_not_after_ms;
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
 	return NULL;

@@ -169,9 +169,9 @@ static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t se
 	case MSG_GATEWAY_UP:
 		if (!presence_up(
 			    g->core->presence, up->connection, up->identity_hash.data, up->address))
-			log_warning("connection %llu of the gateway is not taken: its number is in "
-				    "use, or "
-				    "there are too many",
+			log_note(NOTE_PEER_ODD, NULL,
+				"connection %llu of the gateway is not taken: its number is in "
+				"use, or there are too many",
 				(unsigned long long)up->connection);
 		break;
 	case MSG_GATEWAY_DOWN:
@@ -224,7 +224,7 @@ static int on_accept(
 		return 0;
 	}
 	if (g->link) {
-		log_warning("another derivd-gateway has come: the one before is let go");
+		log_note(NOTE_GATEWAY_AGAIN, NULL, "another derivd-gateway has come: the one before is let go");
 		forget_link(g);
 	}
 	struct err *e = link_new(

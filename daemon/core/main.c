@@ -108,7 +108,7 @@ static int on_hup(
 	}
 	settings_free(d->core->settings);
 	d->core->settings = fresh;
-	log_info("the configuration was read again");
+	log_note(NOTE_RELOADED, NULL, "the configuration was read again");
 	return 0;
 }
 

@@ -124,6 +124,8 @@ static struct err *audit_request(struct core *c, const struct request *r, enum r
 		.holder = r->holder,
 		.reader = r->reader,
 		.error = cause->kind,
+		.card = r->card,
+		.operator_uid = &r->uid,
 	};
 
 	return audit_add(c->audit, &about, "request %s, now %s%s%s", before,
@@ -182,6 +184,8 @@ static struct err *look_at(struct core *c, struct request *r)
 		.request = r->id,
 		.device = r->device,
 		.holder = r->holder,
+		.card = r->card,
+		.operator_uid = &r->uid,
 	};
 
 	if (r->state != RS_VERIFIED || !r->open)

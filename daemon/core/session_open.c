@@ -130,9 +130,11 @@ struct err *session_open(struct core *c, const struct caller *who, const Control
 	seat->caller = who->number;
 	seat->waiting = who->serial;
 	TRY(ask_ca(c, m, r, s, seat));
+	AUTO_MEM char *card_name = sig_card_name(m->serial);
 	const struct audit_about about = {
 		.event = EV_SESSION_OPENED,
 		.actor = actor,
+		.card_name = card_name,
 		.request = r->id,
 		.device = r->device,
 		.reader = r->reader,

@@ -86,7 +86,7 @@ static struct err *get_group(cfg_t *cfg, enum role r, struct settings *s)
 	if (strcmp(name, roles[r].group) != 0)
 		return err_new(
 			&ERR_CONFIG, "%s = \"%s\": there is no such group", roles[r].key, name);
-	log_warning("there is no group %s: only root is %s", name, roles[r].name);
+	log_note(NOTE_NO_GROUP, NULL, "there is no group %s: only root is %s", name, roles[r].name);
 	return NULL;
 }
 

@@ -100,7 +100,7 @@ static bool accept_one(struct door *d)
 	}
 	int fd = accept4(d->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-		log_warning("no new connections for a moment: %s", strerror(errno));
+		log_note(NOTE_GATEWAY_PAUSED, NULL, "no new connections for a moment: %s", strerror(errno));
 		pause_door(d);
 	}
 	/* Other errors are of the connection that was to be accepted: accept(2). */
@@ -174,7 +174,8 @@ void door_fit_descriptors(struct settings *s)
 	s->max_connections = limit.rlim_cur > 2 * DESCRIPTORS_SPARE
 				     ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_SPARE)
 				     : DESCRIPTORS_SPARE;
-	log_warning("at most %u devices can be connected: the limit of descriptors is %llu. "
-		    "Raise LimitNOFILE= or lower max-connections",
+	log_note(NOTE_GATEWAY_LIMIT, NULL,
+		"at most %u devices can be connected: the limit of descriptors is %llu. "
+		"Raise LimitNOFILE= or lower max-connections",
 		s->max_connections, (unsigned long long)limit.rlim_cur);
 }

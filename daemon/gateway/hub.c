@@ -73,7 +73,7 @@ static void on_message(const struct msg *msg, const void *body, void *userdata)
 	else if (msg->number == MSG_GATEWAY_DROP)
 		conn_drop(h, body);
 	else
-		log_warning("derivd sent %s, which means nothing here", msg->name);
+		log_note(NOTE_PEER_ODD, NULL, "derivd sent %s, which means nothing here", msg->name);
 }
 
 static const struct uplink_ops UPLINK_OPS = {
@@ -126,9 +126,10 @@ static void say_tally(struct hub *h)
 
 	if (!(t->refused || t->failed || t->shed || t->broken || t->slow))
 		return;
-	log_info("in the last minute: %" PRIu64 " connections refused by limits, %" PRIu64
-		 " handshakes failed, %" PRIu64 " given up for others, %" PRIu64
-		 " devices broke a rule, %" PRIu64 " took too little",
+	log_note(NOTE_GATEWAY_REFUSALS, NULL,
+		"in the last minute: %" PRIu64 " connections refused by limits, %" PRIu64
+		" handshakes failed, %" PRIu64 " given up for others, %" PRIu64
+		" devices broke a rule, %" PRIu64 " took too little",
 		t->refused, t->failed, t->shed, t->broken, t->slow);
 	*t = (struct tally){ 0 };
 }

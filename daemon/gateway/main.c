@@ -51,7 +51,7 @@ static struct err *load(struct settings **ret_settings, SSL_CTX **ret_tls)
 static int on_end(
 	sd_event_source *source, const struct signalfd_siginfo *info, UNUSED void *userdata)
 {
-	log_info("ending: %s", strsignal((int)info->ssi_signo));
+	log_note(NOTE_ENDING, NULL, "ending: %s", strsignal((int)info->ssi_signo));
 	sd_notify(0, "STOPPING=1");
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
@@ -70,7 +70,7 @@ static int on_reload(
 	} else {
 		door_fit_descriptors(settings);
 		hub_reload(userdata, settings, tls);
-		log_info("new configuration; connections that are there keep their TLS keys");
+		log_note(NOTE_RELOADED, NULL, "new configuration; connections that are there keep their TLS keys");
 	}
 	sd_notify(0, "READY=1");
 	return 0;

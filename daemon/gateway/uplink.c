@@ -75,7 +75,7 @@ static void on_ready(UNUSED struct link *l, void *userdata)
 	u->retry_ms = RETRY_FIRST_MS;
 	u->ready = true;
 	u->said = NULL;
-	log_info("connected to derivd");
+	log_note(NOTE_CONNECTED, NULL, "connected to derivd");
 	u->ops->ready(u->userdata);
 }
 

@@ -78,15 +78,33 @@ static void debug_lines_only_when_asked_for(void **state)
 	assert_string_equal(s, "<7>shown now\n");
 }
 
-static void errors_carry_kind_and_fate(void **state)
+static const struct err_kind STRANGE = { "strange", FATE_REFUSE };
+
+static void errors_carry_id_kind_and_fate(void **state)
 {
 	capture_start(false);
 	log_error(err_new(&ERR_TIMEOUT, "no answer"), "ask %s", "them");
 	log_error(err_new(&ERR_CONFIG, "line 1"), "start");
+	log_error(err_new(&STRANGE, "?"), "so");
 	log_error(NULL, "nothing");
 	AUTO_MEM char *s = capture_end();
-	assert_string_equal(s, "<4>ask them: no answer ERROR_KIND=timeout ERROR_FATE=retry\n"
-			       "<3>start: line 1 ERROR_KIND=config ERROR_FATE=broken\n");
+	assert_string_equal(s, "<4>ask them: no answer MESSAGE_ID=44bb0cf673be4b78a3b4aa77944c93f2 "
+			       "ERROR_KIND=timeout ERROR_FATE=retry\n"
+			       "<3>start: line 1 MESSAGE_ID=2175cf4f88b84ca897fbee2913f2dc11 "
+			       "ERROR_KIND=config ERROR_FATE=broken\n"
+			       "<3>so: ? MESSAGE_ID=6df79b65e1b4408a81db74073e31e073 "
+			       "ERROR_KIND=strange ERROR_FATE=refuse\n");
+}
+
+static void a_note_has_its_id_and_priority(void **state)
+{
+	const struct log_field fields[] = { { "READER", "r0" }, { NULL, NULL } };
+
+	capture_start(false);
+	log_note(NOTE_RELOADED, fields, "read %s", "again");
+	AUTO_MEM char *s = capture_end();
+	assert_string_equal(
+		s, "<6>read again MESSAGE_ID=d2f81d1be6264cff978ef24e3fc84917 READER=r0\n");
 }
 
 static void errno_is_left_alone(void **state)
@@ -150,7 +168,8 @@ int main(void)
 		cmocka_unit_test(a_line_has_priority_text_and_fields),
 		cmocka_unit_test(foreign_text_cannot_forge_a_line),
 		cmocka_unit_test(debug_lines_only_when_asked_for),
-		cmocka_unit_test(errors_carry_kind_and_fate),
+		cmocka_unit_test(errors_carry_id_kind_and_fate),
+		cmocka_unit_test(a_note_has_its_id_and_priority),
 		cmocka_unit_test(errno_is_left_alone),
 		cmocka_unit_test(an_inherited_journal_variable_is_not_believed),
 		cmocka_unit_test(without_journald_the_entry_is_a_line),
