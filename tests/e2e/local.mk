@@ -28,3 +28,6 @@ EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/scr
 # Backup and restore
 TESTS += tests/e2e/test_backup.py
 EXTRA_DIST += tests/e2e/test_backup.py
+# the journal, and what is wrong here
+TESTS += tests/e2e/test_journal.py
+EXTRA_DIST += tests/e2e/test_journal.py
