@@ -11,6 +11,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/statement.h evidence/statement.c evidence/statement_check.c \
 	evidence/intent.h evidence/intent.c evidence/intent_build.c \
 	evidence/receipt.h evidence/receipt.c evidence/ticket.c evidence/heads.h evidence/heads.c \
+	evidence/checkpoint.h evidence/checkpoint.c \
 	evidence/item.h evidence/item.c evidence/payload.h evidence/payload.c \
 	evidence/invitation.h evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \

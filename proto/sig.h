@@ -28,6 +28,7 @@ struct buf;
 #define SIG_AUDIT "derivd audit v1"
 #define SIG_HEADS "derivd heads v1"
 #define SIG_CARD_NAME "derivd card name v1"
+#define SIG_CHECKPOINT "derivd checkpoint v1"
 
 #define SHA256_LEN 32
 #define ED25519_PUBLIC_LEN 32

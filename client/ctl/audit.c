@@ -13,6 +13,7 @@
 #include "client/ctl/ctl.h"
 #include "client/ctl/options.h"
 #include "proto/deployment.h"
+#include "evidence/checkpoint.h"
 #include "evidence/heads.h"
 #include "proto/control.pb-c.h"
 #include "proto/sig.h"
@@ -120,6 +121,35 @@ static struct err *get_heads(struct ctl *c, const struct deployment *d, struct h
 	return NULL;
 }
 
+static struct err *check_checkpoint(
+	const struct checkpoint *checkpoint, const struct chain *chain, const char *path)
+{
+	if (checkpoint->audit_rows == 0)
+		return NULL;
+	if (checkpoint->audit_rows > chain->n)
+		return err_new(&ERR_AUDIT_BAD,
+			"%s has audit row %llu, but the chain ends at %zu: rows were lost", path,
+			(unsigned long long)checkpoint->audit_rows, chain->n);
+	if (memcmp(checkpoint->audit_head, chain->hashes[checkpoint->audit_rows - 1], SHA256_LEN) !=
+		0)
+		return err_new(&ERR_AUDIT_BAD,
+			"audit row %llu is not the one that %s has: the chain was rewritten",
+			(unsigned long long)checkpoint->audit_rows, path);
+	return NULL;
+}
+
+static struct err *check_checkpoints(
+	const struct option_list *files, const struct deployment *d, const struct chain *chain)
+{
+	for (size_t i = 0; i < files->n; i++) {
+		struct checkpoint checkpoint;
+
+		TRY(checkpoint_load(files->values[i], d, &checkpoint));
+		TRY(check_checkpoint(&checkpoint, chain, files->values[i]));
+	}
+	return NULL;
+}
+
 static struct err *check_heads(const struct heads *heads, const struct chain *chain)
 {
 	for (size_t i = 0; i < heads->n; i++) {
@@ -140,13 +170,15 @@ static struct err *check_heads(const struct heads *heads, const struct chain *ch
 }
 
 /* The heads first: the chain that is read after them has to have them all, also when it grows meanwhile. */
-static struct err *verify(struct ctl *c, const char *conf, struct chain *chain, struct heads *heads)
+static struct err *verify(struct ctl *c, const char *conf, const struct option_list *checkpoints,
+	struct chain *chain, struct heads *heads)
 {
 	AUTO(deployment) struct deployment *d = NULL;
 
 	TRY(deployment_load(conf, &d));
 	TRY(get_heads(c, d, heads));
 	TRY(check_chain(c, chain));
+	TRY(check_checkpoints(checkpoints, d, chain));
 	return check_heads(heads, chain);
 }
 
@@ -154,8 +186,10 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 {
 	AUTO_MEM char *standard = proc_config_path("deployment.conf");
 	const char *conf = standard;
+	struct option_list checkpoints = { .n = 0 };
 	const struct option_row rows[] = {
 		{ "deployment", OPTION_TEXT, &conf },
+		{ "checkpoint", OPTION_LIST, &checkpoints },
 		{ NULL, OPTION_FLAG, NULL },
 	};
 	struct chain chain = { 0 };
@@ -163,15 +197,16 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 	struct err *e;
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
-	e = verify(c, conf, &chain, &heads);
+	e = verify(c, conf, &checkpoints, &chain, &heads);
 	free(chain.hashes);
 	free(heads.list);
 	if (e)
 		return e;
 	if (c->json) {
 		AUTO(json)
-		json_t *j = json_pack("{s:b, s:I, s:I}", "good", 1, "rows", (json_int_t)chain.n,
-			"heads", (json_int_t)heads.n);
+		json_t *j = json_pack("{s:b, s:I, s:I, s:I}", "good", 1, "rows",
+			(json_int_t)chain.n, "heads", (json_int_t)heads.n, "checkpoints",
+			(json_int_t)checkpoints.n);
 
 		json_print(j);
 	} else {
@@ -179,6 +214,8 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 		(void)printf("good  %zu heads that derivd-ca logged and signed for are in the "
 			     "chain\n",
 			heads.n);
+		if (checkpoints.n)
+			(void)printf("good  %zu checkpoints are in the chain\n", checkpoints.n);
 	}
 	return NULL;
 }

@@ -100,6 +100,7 @@ struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv);
 struct err *cmd_evidence_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_evidence_verify(struct ctl *c, int argc, char **argv);
 struct err *cmd_audit_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_audit_checkpoint(struct ctl *c, int argc, char **argv);
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv);
 struct err *cmd_backup(struct ctl *c, int argc, char **argv);
 struct err *cmd_restore(struct ctl *c, int argc, char **argv);

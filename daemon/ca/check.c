@@ -11,6 +11,7 @@
 #include "daemon/ca/command.h"
 #include "daemon/ca/state.h"
 #include "evidence/cert.h"
+#include "evidence/checkpoint.h"
 #include "proto/kind.h"
 
 #define SOON_MS (INT64_C(30) * 86400 * 1000)
@@ -137,6 +138,39 @@ static void check_log(struct tally *t, struct state *s)
 						      "and look why derivd does not"));
 }
 
+/* Was the log, as it is, once as the checkpoint says? */
+static struct err *compare_checkpoint(struct state *s, const char *path)
+{
+	static const char sql[] = "SELECT hash FROM chain WHERE row = ?";
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+	struct checkpoint c;
+	uint8_t hash[SHA256_LEN];
+	bool found;
+
+	TRY(checkpoint_load(path, s->deployment, &c));
+	const struct ledger_value row = LEDGER_NUMBER(c.log_rows);
+	TRY(ledger_query(s->ledger, sql, &row, 1, &rows));
+	TRY(ledger_next(rows, &found));
+	if (!found)
+		return err_new(&ERR_STORE,
+			"%s has row %llu of the log, which is gone: the log was put back to "
+			"an earlier state",
+			path, (unsigned long long)c.log_rows);
+	TRY(ledger_fixed(rows, 0, hash, SHA256_LEN));
+	if (memcmp(hash, c.log_head, SHA256_LEN) != 0)
+		return err_new(&ERR_STORE,
+			"row %llu of the log is not the one that %s has: the log was "
+			"written again",
+			(unsigned long long)c.log_rows, path);
+	return NULL;
+}
+
+static void check_checkpoint(struct tally *t, struct state *s, const char *path)
+{
+	if (path)
+		result(t, "the log has grown from the checkpoint", compare_checkpoint(s, path));
+}
+
 static void check_ceremony(struct tally *t)
 {
 	AUTO_MEM char *dir = proc_state_path("ca", "ceremony");
@@ -148,7 +182,7 @@ static void check_ceremony(struct tally *t)
 			"directory.");
 }
 
-static void check_all(struct tally *t)
+static void check_all(struct tally *t, const char *checkpoint)
 {
 	AUTO(state) struct state *s = NULL;
 	struct err *e = state_open(&s);
@@ -163,6 +197,7 @@ static void check_all(struct tally *t)
 	check_end(t, "issuing certificate", s->issuer->cert, "make a successor");
 	check_settings(t, s);
 	check_log(t, s);
+	check_checkpoint(t, s, checkpoint);
 	check_ceremony(t);
 }
 
@@ -170,11 +205,10 @@ struct err *command_check(int argc, char **argv)
 {
 	struct tally t = { 0 };
 
-	(void)argv;
-	if (argc != 1)
-		return err_new(&ERR_CONFIG, "check takes no arguments");
+	if (argc != 1 && (argc != 3 || strcmp(argv[1], "--checkpoint") != 0))
+		return err_new(&ERR_CONFIG, "check takes --checkpoint FILE, or nothing");
 	TRY(command_become_owner());
-	check_all(&t);
+	check_all(&t, argc == 3 ? argv[2] : NULL);
 	if (t.bad)
 		return err_new(&ERR_CA_MISCONFIGURED, "%u to mend", t.bad);
 	return NULL;

@@ -21,7 +21,7 @@ static const char usage[] =
 	"may be repeated\n"
 	"         --escrow FILE           an officer's certificate; at least one; may be repeated\n"
 	"         [--algorithm p256|p384] [--url URL] [--history FILE] [--owner USER:GROUP]\n"
-	"       derivd-ca check           say what is wrong here\n"
+	"       derivd-ca check [--checkpoint FILE]  say what is wrong here\n"
 	"       derivd-ca crl [--force]   publish the CRL if it is due\n"
 	"       derivd-ca crl --root FILE publish the root's CRL with its key\n"
 	"       derivd-ca backup DIR      log and keys into a new directory, while the service goes on\n"

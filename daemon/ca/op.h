@@ -25,5 +25,7 @@ MUST_CHECK struct err *op_revoke_device(
 MUST_CHECK struct err *op_crl(struct state *s, const Ca__Crl *request, Ca__CrlPublished **ret);
 MUST_CHECK struct err *op_status(struct state *s, const Ca__Status *request, Ca__CaStatus **ret);
 MUST_CHECK struct err *op_heads(struct state *s, const Ca__Heads *request, Ca__HeadPage **ret);
+MUST_CHECK struct err *op_checkpoint(
+	struct state *s, const Ca__Checkpoint *request, Ca__CheckpointSigned **ret);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/cert.h"
+#include "evidence/checkpoint.h"
 #include "evidence/heads.h"
 
 static struct err *count(struct state *s, const char *sql, uint64_t *ret_n)
@@ -126,6 +127,29 @@ struct err *op_heads(struct state *s, const Ca__Heads *q, Ca__HeadPage **ret)
 	TRY(state_sign_receipt(s, SIG_HEADS, buf_bytes(body), &signature));
 	PART_SIGNED(signed_page, body, signature);
 	m.page = &signed_page;
+	*ret = msg_dup(&m.base);
+	return NULL;
+}
+
+/* derivd's head is what derivd says, as with a certification: a wrong one makes its own chain fail against the checkpoint. */
+struct err *op_checkpoint(struct state *s, const Ca__Checkpoint *q, Ca__CheckpointSigned **ret)
+{
+	AUTO(buf) struct buf *signature = NULL;
+	Ca__CheckpointSigned m = CA__CHECKPOINT_SIGNED__INIT;
+	struct checkpoint c = { .time_ms = clock_real_ms() };
+	struct entry_audit audit;
+	int64_t newest;
+
+	TRY(part_audit(q->audit, &audit));
+	memcpy(c.deployment, s->deployment->id, DEPLOYMENT_ID_LEN);
+	memcpy(c.challenge, q->challenge.data, CHECKPOINT_CHALLENGE_LEN);
+	c.audit_rows = audit.sequence;
+	memcpy(c.audit_head, audit.hash, SHA256_LEN);
+	TRY(ledger_head(s->ledger, &c.log_rows, c.log_head, &newest));
+	AUTO(buf) struct buf *body = checkpoint_encode(&c);
+	TRY(state_sign_receipt(s, SIG_CHECKPOINT, buf_bytes(body), &signature));
+	PART_SIGNED(signed_checkpoint, body, signature);
+	m.checkpoint = &signed_checkpoint;
 	*ret = msg_dup(&m.base);
 	return NULL;
 }

@@ -85,6 +85,7 @@ RUN(revoke_device, Ca__Revoked, MSG_CA_REVOKED)
 RUN(crl, Ca__CrlPublished, MSG_CA_CRL_PUBLISHED)
 RUN(status, Ca__CaStatus, MSG_CA_STATUS_REPLY)
 RUN(heads, Ca__HeadPage, MSG_CA_HEAD_PAGE)
+RUN(checkpoint, Ca__CheckpointSigned, MSG_CA_CHECKPOINT_SIGNED)
 #undef RUN
 
 static const struct worker_op ops[] = {
@@ -100,6 +101,7 @@ static const struct worker_op ops[] = {
 	{ MSG_CA_CRL, run_crl, false },
 	{ MSG_CA_STATUS, run_status, false },
 	{ MSG_CA_HEADS, run_heads, false },
+	{ MSG_CA_CHECKPOINT, run_checkpoint, false },
 	{ 0, NULL, false },
 };
 

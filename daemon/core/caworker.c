@@ -71,6 +71,8 @@ static struct err *on_answer(struct core *c, void *arg)
 		return session_prepared(c, a->ask, &a->answer);
 	case ASK_HEADS:
 		return control_heads_came(c, a->ask, &a->answer);
+	case ASK_CHECKPOINT:
+		return control_checkpoint_came(c, a->ask, &a->answer);
 	case ASK_JOB:
 		return outbox_settle(c, a->ask, &a->answer);
 	default:
@@ -85,7 +87,7 @@ static void answer(struct caworker *w, const struct ask *ask, const void *body,
 		.answer = { .body = body, .error = error, .wire = wire } };
 	struct from from = { .kind = FROM_CALLER };
 
-	if (ask->kind == ASK_HEADS) {
+	if (ask->kind == ASK_HEADS || ask->kind == ASK_CHECKPOINT) {
 		from.whom = ask->caller;
 		from.serial = ask->serial;
 	} else {
@@ -132,6 +134,7 @@ static bool answers(enum msg_number answer, enum msg_number question)
 		{ MSG_CA_CRL, MSG_CA_CRL_PUBLISHED },
 		{ MSG_CA_STATUS, MSG_CA_STATUS_REPLY },
 		{ MSG_CA_HEADS, MSG_CA_HEAD_PAGE },
+		{ MSG_CA_CHECKPOINT, MSG_CA_CHECKPOINT_SIGNED },
 	};
 	size_t i = 0;
 

@@ -44,6 +44,11 @@ MUST_CHECK struct err *control_heads(
 /* derivd-ca's answer, for the caller whom the ask names. */
 MUST_CHECK struct err *control_heads_came(
 	struct core *c, const struct ask *ask, const struct answer *a);
+/* How far both logs have come, signed by derivd-ca; and its answer. */
+MUST_CHECK struct err *control_checkpoint(
+	struct core *c, const struct caller *who, const Control__AuditCheckpoint *m);
+MUST_CHECK struct err *control_checkpoint_came(
+	struct core *c, const struct ask *ask, const struct answer *a);
 MUST_CHECK struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
 	const struct control_facts *facts);
 

@@ -172,3 +172,34 @@ struct err *control_heads_came(struct core *c, const struct ask *ask, const stru
 	mail_caller(c, ask->caller, MSG_AUDIT_HEADS_REPLY, ask->serial, &reply);
 	return NULL;
 }
+
+/* --- checkpoint --- */
+
+/* The chain's committed end; what this turn adds is not in it. */
+struct err *control_checkpoint(
+	struct core *c, const struct caller *who, const Control__AuditCheckpoint *m)
+{
+	const struct ask ask = {
+		.kind = ASK_CHECKPOINT, .caller = who->number, .serial = who->serial
+	};
+	Ca__Checkpoint q = CA__CHECKPOINT__INIT;
+	Common__AuditHead head;
+
+	fill_head(c, &head);
+	q.challenge = m->challenge;
+	q.audit = &head;
+	mail_ask(c, &ask, MSG_CA_CHECKPOINT, &q);
+	return NULL;
+}
+
+struct err *control_checkpoint_came(struct core *c, const struct ask *ask, const struct answer *a)
+{
+	const Ca__CheckpointSigned *signed_checkpoint = a->body;
+	Control__AuditCheckpointReply reply = CONTROL__AUDIT_CHECKPOINT_REPLY__INIT;
+
+	if (a->error)
+		return err_new(err_get_kind(a->error), "%s", err_get_text(a->error));
+	reply.checkpoint = signed_checkpoint->checkpoint;
+	mail_caller(c, ask->caller, MSG_AUDIT_CHECKPOINT_REPLY, ask->serial, &reply);
+	return NULL;
+}

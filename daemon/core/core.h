@@ -25,7 +25,8 @@ enum ask_kind {
 	ASK_PREPARE, /* id: the request's */
 	ASK_JOB,     /* id: the job's */
 	ASK_STATUS,
-	ASK_HEADS, /* caller and serial: who asked */
+	ASK_HEADS,      /* caller and serial: who asked */
+	ASK_CHECKPOINT, /* the same */
 };
 struct ask {
 	enum ask_kind kind;

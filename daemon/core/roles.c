@@ -31,6 +31,7 @@ static const struct {
 	{ MSG_CREDENTIAL_REVOKE, OFFICER },
 	{ MSG_EVIDENCE_GET, AUDITOR },
 	{ MSG_AUDIT_HEADS, AUDITOR },
+	{ MSG_AUDIT_CHECKPOINT, AUDITOR },
 };
 
 unsigned int roles_of(const struct settings *s, const struct proc_peer *peer)

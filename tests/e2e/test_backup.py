@@ -212,4 +212,26 @@ def _():
     kiosk.provision(kiosk.device("after"))
 
 
+@tap.test("both put back to an earlier state together: what was kept elsewhere tells, and nothing else does")
+def _():
+    mark = kiosk.at("etc/mark.checkpoint")
+    out = kiosk.ctl("audit", "checkpoint", uid=AUDITOR).stdout
+    kiosk.write("etc/mark.checkpoint", out)
+    tap.contains(kiosk.ctl("audit", "verify", "--checkpoint", mark, uid=AUDITOR).stdout, "1 checkpoints are in the chain")
+    env = kiosk.environment("derivd-ca")
+    tap.contains(run(kiosk.program("derivd-ca"), "check", "--checkpoint", mark, env=env, check=False).stdout,
+                 "has grown from the checkpoint")
+    at = out.index('body = "') + 200
+    forged = kiosk.write("etc/forged.checkpoint", out[:at] + ("1" if out[at] == "0" else "0") + out[at + 1:])
+    tap.equal(kiosk.ctl_error("audit", "verify", "--checkpoint", forged, uid=AUDITOR), "signature-invalid")
+    tap.equal(kiosk.ctl_error("audit", "checkpoint", "--output", "/nowhere", uid=OFFICER), "denied")
+    kiosk.halt()
+    root("restore", "--replace", WHOLE)
+    kiosk.start()
+    tap.contains(kiosk.ctl("audit", "verify", uid=AUDITOR).stdout, "good")
+    tap.equal(kiosk.ctl_error("audit", "verify", "--checkpoint", mark, uid=AUDITOR), "audit-broken")
+    said = run(kiosk.program("derivd-ca"), "check", "--checkpoint", mark, env=env, check=False)
+    tap.contains(said.stdout + said.stderr, "earlier state")
+
+
 tap.run()

@@ -1,6 +1,7 @@
 /* test_ca_device.c: items for devices, revocation of certificates and devices, CRLs, status and audit heads. */
 #include "tests/unit/unit.h"
 
+#include "evidence/checkpoint.h"
 #include "evidence/heads.h"
 #include "tests/unit/ca_world.h"
 
@@ -447,6 +448,36 @@ static void status_and_heads(void **state)
 	assert_int_equal(page->time_ms, world_now_ms);
 }
 
+static void a_checkpoint_has_both_ends(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(issued) struct issued *i = issue(w, NULL);
+	AUTO_MSG Ca__CheckpointSigned *m = NULL;
+	Ca__Checkpoint q = CA__CHECKPOINT__INIT;
+	Common__AuditHead head = COMMON__AUDIT_HEAD__INIT;
+	uint8_t challenge[CHECKPOINT_CHALLENGE_LEN] = { 1, 2, 3 }, hash[SHA256_LEN], log[SHA256_LEN];
+	struct checkpoint c;
+	int64_t newest;
+	uint64_t rows;
+
+	memset(hash, 9, sizeof(hash));
+	head.sequence = 77;
+	head.hash = pb_lend(BYTES(hash, sizeof(hash)));
+	q.audit = &head;
+	q.challenge = pb_lend(BYTES(challenge, sizeof(challenge)));
+	assert_ok(op_checkpoint(w->s, &q, &m));
+	assert_ok(msg_check(&m->base));
+	assert_ok(checkpoint_open(
+		m->checkpoint, BYTES(w->s->deployment->receipt_public, ED25519_PUBLIC_LEN), &c));
+	assert_memory_equal(c.challenge, challenge, sizeof(challenge));
+	assert_int_equal(c.audit_rows, 77);
+	assert_memory_equal(c.audit_head, hash, sizeof(hash));
+	assert_ok(ledger_head(w->s->ledger, &rows, log, &newest));
+	assert_int_equal(c.log_rows, rows);
+	assert_memory_equal(c.log_head, log, sizeof(log));
+	assert_int_equal(c.time_ms, world_now_ms);
+}
+
 static void heads_come_in_pages(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
@@ -485,6 +516,7 @@ int main(void)
 		cmocka_unit_test(expired_entries_leave_the_crl),
 		cmocka_unit_test(a_crl_that_was_not_written),
 		cmocka_unit_test(status_and_heads),
+		cmocka_unit_test(a_checkpoint_has_both_ends),
 		cmocka_unit_test(heads_come_in_pages),
 	};
 
