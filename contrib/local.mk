@@ -10,6 +10,11 @@ EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/cop
 	contrib/debian/derivd.templates contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
 	contrib/debian/source/format
 
+# For Prometheus and Grafana.
+metricsdir = $(pkgdatadir)/metrics
+dist_metrics_DATA = contrib/metrics/alerts.yml contrib/metrics/dashboard.json
+EXTRA_DIST += contrib/metrics/alerts_test.yml
+
 # All preprocessor flags of all folders: one set for tools that look at every file.
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \
 	$(CURL_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

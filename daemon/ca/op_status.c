@@ -44,6 +44,7 @@ static struct err *fill_log(struct state *s, Ca__CaStatus *m, uint8_t head[stati
 	TRY(count(s, certificates, &m->certificates));
 	TRY(count(s, revoked, &m->revoked));
 	TRY(entry_crl_newest(s->ledger, s->issuer->key_id, &crl));
+	m->crl_this_update_ms = crl.this_update_ms;
 	m->crl_next_update_ms = crl.next_update_ms;
 	return NULL;
 }

@@ -34,6 +34,7 @@ struct audit {
 	struct pending *pending;
 	char *ca;
 	size_t n_pending, n_marked, room;
+	uint64_t count[EVENTS];
 };
 
 static const struct {
@@ -49,6 +50,11 @@ static const struct {
 const char *event_name(enum event e)
 {
 	return events[e].name;
+}
+
+uint64_t audit_count(const struct audit *a, enum event e)
+{
+	return a->count[e];
 }
 
 struct err *audit_new(struct store *store, struct audit **ret_audit)
@@ -259,8 +265,10 @@ static void mirror(const struct audit *a, const struct pending *p)
 void audit_commit(struct audit *a)
 {
 	a->committed = a->head;
-	for (size_t i = 0; i < a->n_pending; i++)
+	for (size_t i = 0; i < a->n_pending; i++) {
+		a->count[a->pending[i].event]++;
 		mirror(a, &a->pending[i]);
+	}
 	forget(a, 0);
 }
 

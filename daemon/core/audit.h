@@ -80,5 +80,7 @@ void audit_row_free(struct audit_row *r);
 DEFINE_AUTO(audit_row, struct audit_row *, audit_row_free);
 
 const char *event_name(enum event e);
+/* How many rows of that event were committed since the start. */
+uint64_t audit_count(const struct audit *a, enum event e);
 
 #endif

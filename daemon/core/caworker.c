@@ -381,6 +381,19 @@ unsigned int caworker_room(const struct caworker *w)
 	return room;
 }
 
+void caworker_count(const struct caworker *w, unsigned int *ret_connections,
+	unsigned int *ret_ready, unsigned int *ret_asked)
+{
+	*ret_connections = (unsigned int)w->n_lanes;
+	*ret_ready = 0;
+	*ret_asked = 0;
+	for (size_t i = 0; i < w->n_lanes; i++) {
+		const struct lane *l = &w->lane[i];
+		*ret_ready += l->link && link_is_ready(l->link);
+		*ret_asked += l->n_asked;
+	}
+}
+
 bool caworker_is_asked(const struct caworker *w, const uint8_t job[static ID_LEN])
 {
 	for (size_t i = SESSION_LANE + 1; i < w->n_lanes; i++) {

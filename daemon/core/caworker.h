@@ -26,4 +26,8 @@ bool caworker_is_asked(const struct caworker *w, const uint8_t job[static ID_LEN
 /* Asks for derivd-ca's status, if the session's connection is up. */
 void caworker_ask_status(struct caworker *w);
 
+/* Connections, of them those that can be used, and questions without an answer. */
+void caworker_count(const struct caworker *w, unsigned int *ret_connections,
+	unsigned int *ret_ready, unsigned int *ret_asked);
+
 #endif

@@ -48,6 +48,14 @@ static struct err *heads(struct client *t, const struct asked *a)
 	return NULL;
 }
 
+static struct err *metrics(struct client *t, const struct caller *who)
+{
+	struct control_facts facts = { .gateway_connected = false };
+
+	t->control->facts(t->control->userdata, &facts);
+	return control_metrics(t->control->core, who, &facts);
+}
+
 static struct err *run_session(struct core *c, const struct asked *a)
 {
 	switch (a->number) {
@@ -78,6 +86,8 @@ static struct err *run(struct core *c, void *arg)
 	switch (a->number) {
 	case MSG_STATUS:
 		return status(a->client, &a->who);
+	case MSG_METRICS:
+		return metrics(a->client, &a->who);
 	case MSG_LIST:
 		return control_list(c, &a->who, a->body);
 	case MSG_WATCH:

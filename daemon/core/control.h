@@ -13,13 +13,15 @@
 
 struct control;
 
-/* What status says beside the store: filled by main. */
+/* What status and metrics say beside the store: filled by main. */
 struct control_facts {
 	bool gateway_connected;
+	int64_t gateway_not_after_ms; /* of its certificate; 0: it has not said */
+	unsigned int ca_connections, ca_ready, ca_asked;
 	char state[256]; /* as systemctl shows it */
 };
 
-/* listen_fd is lent. facts is called for each status. */
+/* listen_fd is lent. facts is called for each status, and for the metrics. */
 MUST_CHECK struct err *control_new(sd_event *event, struct core *core, int listen_fd,
 	void (*facts)(void *userdata, struct control_facts *ret_facts), void *userdata,
 	struct control **ret_control);
@@ -51,6 +53,10 @@ MUST_CHECK struct err *control_checkpoint_came(
 	struct core *c, const struct ask *ask, const struct answer *a);
 MUST_CHECK struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
 	const struct control_facts *facts);
+
+/* control_metrics.c */
+MUST_CHECK struct err *control_metrics(
+	struct core *c, const struct caller *who, const struct control_facts *facts);
 
 /* A row of the chain as a message, for lists and streams. Freed with control_audit_row_free. */
 MUST_CHECK struct err *control_audit_row(

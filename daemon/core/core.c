@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/metrics.h"
 #include "daemon/core/presence.h"
 #include "daemon/core/seats.h"
 #include "daemon/core/session.h"
@@ -62,6 +63,7 @@ struct err *core_new(const char *store_path, struct settings *take_settings,
 	c->ports = ports;
 	c->outside = outside;
 	c->mail = mailbag_new();
+	c->metrics = metrics_new();
 	c->seats = seats_new();
 	c->presence = presence_new(PRESENCE_MAX);
 	c->started_ms = clock_real_ms();
@@ -77,6 +79,7 @@ void core_free(struct core *c)
 	audit_free(c->audit);
 	store_free(c->store);
 	mailbag_free(c->mail);
+	metrics_free(c->metrics);
 	seats_free(c->seats);
 	presence_free(c->presence);
 	settings_free(c->settings);
@@ -164,6 +167,9 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 	set_text(&c->ca.issuer, status->issuer);
 	audit_set_ca(c->audit, status->issuer);
 	c->ca.issuer_not_after_ms = status->issuer_not_after_ms;
+	c->ca.crl_this_update_ms = status->crl_this_update_ms;
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
+	c->ca.certificates = status->certificates;
+	c->ca.revoked = status->revoked;
 	return NULL;
 }

@@ -16,6 +16,7 @@
 #include "proto/msg.h"
 
 struct mailbag;
+struct metrics;
 struct seats;
 struct presence;
 
@@ -62,7 +63,8 @@ struct ca_facts {
 	char *trouble;
 	char *issuer;
 	int64_t issuer_not_after_ms;
-	int64_t crl_next_update_ms;
+	int64_t crl_this_update_ms, crl_next_update_ms;
+	uint64_t certificates, revoked; /* in its log */
 };
 
 struct core {
@@ -70,6 +72,7 @@ struct core {
 	struct audit *audit;
 	struct settings *settings;
 	struct mailbag *mail;
+	struct metrics *metrics;
 	struct seats *seats;
 	struct presence *presence;
 	const struct ports *ports;

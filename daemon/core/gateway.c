@@ -21,6 +21,7 @@ struct gateway {
 	int listen_fd;
 	sd_event_source *listener;
 	struct link *link; /* the newest gateway; one at a time */
+	int64_t not_after_ms;
 	void (*changed)(void *userdata);
 	void *userdata;
 };
@@ -177,6 +178,9 @@ static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t se
 	case MSG_GATEWAY_DOWN:
 		down(g, ((const Gateway__Down *)body)->connection);
 		break;
+	case MSG_GATEWAY_SYNCED:
+		g->not_after_ms = ((const Gateway__Synced *)body)->not_after_ms;
+		break;
 	case MSG_GATEWAY_RELAY:
 		on_relay(g, body);
 		break;
@@ -238,6 +242,11 @@ static int on_accept(
 bool gateway_is_connected(const struct gateway *g)
 {
 	return g->link && link_is_ready(g->link);
+}
+
+int64_t gateway_not_after(const struct gateway *g)
+{
+	return g->not_after_ms;
 }
 
 struct err *gateway_new(sd_event *event, struct core *core, int listen_fd,

@@ -14,6 +14,8 @@ MUST_CHECK struct err *gateway_new(sd_event *event, struct core *core, int liste
 void gateway_free(struct gateway *g);
 DEFINE_AUTO(gateway, struct gateway *, gateway_free);
 bool gateway_is_connected(const struct gateway *g);
+/* When its TLS certificate ends, as the gateway said last; 0: it has not. Stays when it has gone. */
+int64_t gateway_not_after(const struct gateway *g);
 
 /* For the ports. */
 void gateway_send(struct gateway *g, uint64_t connection, enum msg_number number, uint32_t serial,

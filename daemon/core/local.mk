@@ -12,7 +12,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/audit.h daemon/core/audit.c daemon/core/audit_row.c \
 	daemon/core/core.h daemon/core/core.c \
-	daemon/core/mail.h daemon/core/mail.c \
+	daemon/core/metrics.h daemon/core/metrics.c daemon/core/mail.h daemon/core/mail.c \
 	daemon/core/turn.h daemon/core/turn.c \
 	daemon/core/presence.h daemon/core/presence.c \
 	daemon/core/seats.h daemon/core/seats.c \
@@ -33,7 +33,7 @@ sbin_PROGRAMS += derivd
 derivd_SOURCES = \
 	daemon/core/main.c daemon/core/command.h daemon/core/command_backup.c daemon/core/loop.h daemon/core/loop.c \
 	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \
-	daemon/core/control_stream.c daemon/core/control_read.c \
+	daemon/core/control_stream.c daemon/core/control_read.c daemon/core/control_metrics.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \
 	daemon/core/caworker.h daemon/core/caworker.c

@@ -73,6 +73,9 @@ void loop_facts(void *userdata, struct control_facts *ret_facts)
 	struct daemon *d = userdata;
 
 	ret_facts->gateway_connected = gateway_is_connected(d->gateway);
+	ret_facts->gateway_not_after_ms = gateway_not_after(d->gateway);
+	caworker_count(
+		d->ca, &ret_facts->ca_connections, &ret_facts->ca_ready, &ret_facts->ca_asked);
 	state_text(d, ret_facts->state, sizeof(ret_facts->state));
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/core/metrics.h"
 
 static void set_cause(struct job *j, const struct err *e)
 {
@@ -82,6 +83,7 @@ static struct err *refused(struct core *c, struct job *j, const struct err *why)
 
 static struct err *settle_error(struct core *c, struct job *j, const struct err *why)
 {
+	metrics_error(c->metrics, IN_QUEUE, why);
 	switch (err_get_fate(why)) {
 	case FATE_RETRY:
 		return try_later(c, j, why);
@@ -110,7 +112,10 @@ struct err *outbox_settle(struct core *c, const struct ask *ask, const struct an
 		return NULL;
 	if (a->error)
 		return settle_error(c, j, a->error);
+	/* As it was asked: an item that is signed becomes one to deliver. */
+	enum job_what what = j->what;
 	TRY(outbox_apply(c, j, a->body, &goes_on));
+	metrics_took(&c->metrics->job[what], j->created_ms);
 	return goes_on ? NULL : store_job_done(c->store, j->id);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/core/delivery.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/metrics.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/seats.h"
 #include "daemon/core/verified.h"
@@ -101,6 +102,8 @@ static struct err *apply_certified(
 		return NULL;
 	if (m->serial[0])
 		TRY(keep_certificate(c, k, m));
+	if (!m->revoked)
+		metrics_took(&c->metrics->issuance, k->created_ms);
 	return credential_step(c, k, event, m->revoked ? &gone : &cause);
 }
 
@@ -170,6 +173,7 @@ static struct err *apply_crl(
 	bool news = c->ca.crl_next_update_ms != m->next_update_ms;
 
 	c->crl_boot_ms = clock_boot_ms();
+	c->ca.crl_this_update_ms = m->this_update_ms;
 	c->ca.crl_next_update_ms = m->next_update_ms;
 	if (!news)
 		return NULL;

@@ -7,14 +7,16 @@
 #define OPERATOR ROLE_BIT(ROLE_OPERATOR)
 #define OFFICER ROLE_BIT(ROLE_OFFICER)
 #define AUDITOR ROLE_BIT(ROLE_AUDITOR)
+#define MONITOR ROLE_BIT(ROLE_MONITOR)
 #define ANYBODY (~0U)
 
-/* An officer is an operator who may also revoke; an auditor reads and changes nothing. */
+/* An officer is an operator who may also revoke; an auditor reads and changes nothing; what monitors reads counts. */
 static const struct {
 	enum msg_number number;
 	unsigned int roles;
 } table[] = {
 	{ MSG_STATUS, ANYBODY },
+	{ MSG_METRICS, OPERATOR | OFFICER | AUDITOR | MONITOR },
 	{ MSG_SESSION_OPEN, OPERATOR | OFFICER },
 	{ MSG_SESSION_INVITE, OPERATOR | OFFICER },
 	{ MSG_SESSION_REVEAL, OPERATOR | OFFICER },
@@ -39,7 +41,7 @@ unsigned int roles_of(const struct settings *s, const struct proc_peer *peer)
 	unsigned int roles = 0;
 
 	if (peer->uid == 0)
-		return OPERATOR | OFFICER | AUDITOR;
+		return OPERATOR | OFFICER | AUDITOR | MONITOR;
 	for (unsigned int r = 0; r < ROLES; r++) {
 		gid_t gid = s->role[r].gid;
 		bool member = gid != NO_GROUP && peer->gid == gid;

@@ -23,6 +23,7 @@ static const struct {
 	[ROLE_OPERATOR] = { "operator", "operator-group", "derivd-operator" },
 	[ROLE_OFFICER] = { "officer", "officer-group", "derivd-officer" },
 	[ROLE_AUDITOR] = { "auditor", "auditor-group", "derivd-auditor" },
+	[ROLE_MONITOR] = { "monitor", "monitor-group", "derivd-monitor" },
 };
 
 const char *role_name(enum role r)
@@ -151,6 +152,7 @@ static struct err *load_own(struct settings *s)
 		CFG_STR("operator-group", "derivd-operator", CFGF_NONE),
 		CFG_STR("officer-group", "derivd-officer", CFGF_NONE),
 		CFG_STR("auditor-group", "derivd-auditor", CFGF_NONE),
+		CFG_STR("monitor-group", "derivd-monitor", CFGF_NONE),
 		CFG_STR("session-time", "15min", CFGF_NONE),
 		CFG_STR("grace", "30s", CFGF_NONE),
 		CFG_STR("invitation-time", "10min", CFGF_NONE),

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "proto/deployment.h"
 
-enum role { ROLE_OPERATOR, ROLE_OFFICER, ROLE_AUDITOR, ROLES };
+enum role { ROLE_OPERATOR, ROLE_OFFICER, ROLE_AUDITOR, ROLE_MONITOR, ROLES };
 
 #define NO_GROUP ((gid_t)-1)
 
@@ -41,7 +41,7 @@ struct settings *settings_default(void);
 void settings_free(struct settings *s);
 DEFINE_AUTO(settings, struct settings *, settings_free);
 
-/* "operator", "officer", "auditor". */
+/* "operator", "officer", "auditor", "monitor". */
 const char *role_name(enum role r);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/metrics.h"
 
 static void answer_error(struct core *c, const struct from *from, const struct err *e)
 {
@@ -26,6 +27,7 @@ static void fail_turn(struct core *c, struct err *take_e)
 	unsigned int n = c->n_requesters;
 
 	c->lost_answers = true;
+	metrics_error(c->metrics, IN_DERIVD, take_e);
 	store_abandon(c->store);
 	audit_abandon(c->audit);
 	mail_drop(c);
@@ -63,6 +65,13 @@ static struct err *run_marked(
 
 static void refuse(struct core *c, const struct from *from, struct err *take_e)
 {
+	static const enum metrics_where where[] = {
+		[FROM_NOBODY] = IN_DERIVD,
+		[FROM_CALLER] = IN_CONTROL,
+		[FROM_DEVICE] = IN_DEVICE,
+	};
+
+	metrics_error(c->metrics, where[from->kind], take_e);
 	answer_error(c, from, take_e);
 	/* What the requester is told need not be in the journal too; what the installation does wrong must be. */
 	if (from->kind == FROM_NOBODY || err_get_fate(take_e) == FATE_BROKEN)

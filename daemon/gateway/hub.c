@@ -35,6 +35,7 @@ void hub_announce(struct hub *h)
 	if (!h->syncing || !uplink_is_ready(h->uplink) || !TAILQ_EMPTY(&h->unannounced))
 		return;
 	Gateway__Synced m = GATEWAY__SYNCED__INIT;
+	m.not_after_ms = tls_not_after(h->tls);
 	h->syncing = false;
 	uplink_send(h->uplink, MSG_GATEWAY_SYNCED, &m);
 }
@@ -215,4 +216,7 @@ void hub_reload(struct hub *h, struct settings *take_settings, SSL_CTX *take_tls
 	h->settings = take_settings;
 	SSL_CTX_free(h->tls);
 	h->tls = take_tls;
+	/* With its date, which may be another one. */
+	h->syncing = true;
+	hub_announce(h);
 }

@@ -135,6 +135,16 @@ struct err *tls_new(const char *key_path, const char *certificate_path, SSL_CTX 
 	return NULL;
 }
 
+int64_t tls_not_after(const SSL_CTX *ctx)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx)), &tm) == 1)
+		return (int64_t)timegm(&tm) * 1000;
+	ERR_clear_error();
+	return 0;
+}
+
 SSL *tls_accept(SSL_CTX *ctx, int fd)
 {
 	SSL *ssl = SSL_new(ctx);

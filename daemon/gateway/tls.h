@@ -21,6 +21,8 @@ DEFINE_AUTO(ssl_ctx, SSL_CTX *, ssl_ctx_free);
 /* Reads both PEM files. ERR_CONFIG names the file and what to do. */
 MUST_CHECK struct err *tls_new(
 	const char *key_path, const char *certificate_path, SSL_CTX **ret_ctx);
+/* When its certificate ends, in ms since 1970; 0 when it does not say. */
+int64_t tls_not_after(const SSL_CTX *ctx);
 /* The server side of a connection on a non-blocking socket, which stays the caller's; NULL when memory is short. */
 SSL *tls_accept(SSL_CTX *ctx, int fd);
 /* After the handshake: SHA-256 of the device's SubjectPublicKeyInfo. */

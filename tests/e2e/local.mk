@@ -21,6 +21,10 @@ EXTRA_DIST += tests/lib/card.py tests/e2e/test_card.py tests/e2e/test_card_modul
 TESTS += tests/e2e/test_card_odd.py
 EXTRA_DIST += tests/e2e/test_card_odd.py tests/lib/cac.py
 
+# what Prometheus sees
+TESTS += tests/e2e/test_metrics.py
+EXTRA_DIST += tests/e2e/test_metrics.py
+
 # derivctl at a terminal
 TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
 EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py tests/lib/sitting.py

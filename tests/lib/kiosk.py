@@ -41,8 +41,8 @@ WAIT = 60
 
 # User ids of the services, and of people: none of them is in /etc/passwd.
 UIDS = {"derivd": 47101, "derivd-ca": 47102, "derivd-card": 47103, "derivd-courier": 47104, "derivd-gateway": 47105}
-OPERATOR, OFFICER, AUDITOR, NOBODY = 47201, 47202, 47203, 47209
-GROUPS = {OPERATOR: 47301, OFFICER: 47302, AUDITOR: 47303, NOBODY: 47309}
+OPERATOR, OFFICER, AUDITOR, MONITOR, NOBODY = 47201, 47202, 47203, 47204, 47209
+GROUPS = {OPERATOR: 47301, OFFICER: 47302, AUDITOR: 47303, MONITOR: 47304, NOBODY: 47309}
 
 
 # LeakSanitizer attaches to the process that ends, which programs that are not dumpable forbid: now and then it fails over that.
@@ -382,6 +382,7 @@ fetch-allow = {{ "{fetch}" }}
 operator-group = "{GROUPS[OPERATOR]}"
 officer-group = "{GROUPS[OFFICER]}"
 auditor-group = "{GROUPS[AUDITOR]}"
+monitor-group = "{GROUPS[MONITOR]}"
 """)
         self.write("etc/gateway.conf", f"""
 certificate = "{self.at('etc/gateway/gateway.pem')}"

@@ -292,3 +292,7 @@ EXTRA_DIST += tests/fixtures/schema/store-1.sql tests/fixtures/schema/store-2.sq
 UNIT_TESTS += tests/unit/test_checkpoint
 tests_unit_test_checkpoint_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_checkpoint_LDADD = $(EVIDENCE_UNIT_LIBS)
+# client/metrics
+UNIT_TESTS += tests/unit/test_metrics
+tests_unit_test_metrics_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
+tests_unit_test_metrics_LDADD = $(METRICS_LIBS) $(UNIT_LIBS)

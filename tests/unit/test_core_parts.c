@@ -96,7 +96,7 @@ static void roles_come_from_groups(void **state)
 	s->role[ROLE_OFFICER].gid = 502;
 	s->role[ROLE_AUDITOR].gid = 100;
 	assert_int_equal(roles_of(s, &peer), ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_AUDITOR));
-	assert_int_equal(roles_of(s, &root), 7);
+	assert_int_equal(roles_of(s, &root), ROLE_BIT(ROLES) - 1);
 }
 
 static void a_refusal_names_the_group(void **state)
@@ -111,6 +111,10 @@ static void a_refusal_names_the_group(void **state)
 	assert_err_text(roles_check(s, operator, MSG_DEVICE_REVOKE), &ERR_DENIED, "derivd-officer");
 	assert_ok(roles_check(s, officer, MSG_DEVICE_REVOKE));
 	assert_ok(roles_check(s, officer, MSG_SESSION_EVIDENCE));
+	assert_ok(roles_check(s, ROLE_BIT(ROLE_MONITOR), MSG_METRICS));
+	assert_ok(roles_check(s, auditor, MSG_METRICS));
+	assert_err_text(roles_check(s, 0, MSG_METRICS), &ERR_DENIED, "derivd-monitor");
+	assert_err(roles_check(s, ROLE_BIT(ROLE_MONITOR), MSG_LIST), &ERR_DENIED);
 	assert_err_text(roles_check(s, operator, MSG_EVIDENCE_GET), &ERR_DENIED, "derivd-auditor");
 	assert_err(roles_check(s, 0, MSG_LIST), &ERR_DENIED);
 	assert_err(roles_check(s, 7, MSG_CA_CERTIFY), &ERR_DENIED);

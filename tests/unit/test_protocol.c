@@ -231,6 +231,7 @@ static const struct {
 	{ "DEVICE_ERROR", build_device_error },
 	{ "DEVICE_RESTARTED", build_empty },
 	{ "STATUS", build_empty },
+	{ "METRICS", build_empty },
 	{ "LIST", build_list },
 	{ "CREDENTIAL_REVOKE", build_credential_revoke },
 	{ "SESSION_DIGITS", build_session_digits },
@@ -451,7 +452,7 @@ static void examples_of_device(void **state)
 
 static void examples_of_control(void **state)
 {
-	check_document("control", 6);
+	check_document("control", 7);
 }
 
 /* A document with one blank wherever it has some white space. */
