@@ -15,6 +15,9 @@
 /* As much of an error's text crosses; text_safe makes at most four bytes of one. */
 #define KIND_TEXT_MAX 2048
 
+/* Marks the text for translators, as KIND does. */
+#define REMEDY(kind, text) { &kind, text }
+
 static const struct {
 	const struct err_kind *kind;
 	const char *remedy;
@@ -22,12 +25,12 @@ static const struct {
 #define KIND(symbol, name, fate, remedy) { &ERR_##symbol, remedy },
 #include "proto/kind.def"
 #undef KIND
-	{ &ERR_SYSTEM, "The system refused something. The journal has the details." },
+	REMEDY(ERR_SYSTEM, "The system refused something. The journal has the details."),
 	{ &ERR_FORMAT, "" },
 	{ &ERR_LIMIT, "" },
-	{ &ERR_CONFIG, "Mend the configuration file at the place that the text names." },
-	{ &ERR_GONE, "The other program ended. Look at systemctl status 'derivd*'." },
-	{ &ERR_TIMEOUT, "Try again; if it happens again, look at systemctl status 'derivd*'." },
+	REMEDY(ERR_CONFIG, "Mend the configuration file at the place that the text names."),
+	REMEDY(ERR_GONE, "The other program ended. Look at systemctl status 'derivd*'."),
+	REMEDY(ERR_TIMEOUT, "Try again; if it happens again, look at systemctl status 'derivd*'."),
 	{ &ERR_NOTFOUND, "" },
 };
 

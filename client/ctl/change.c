@@ -37,8 +37,8 @@ struct err *cmd_request_cancel(struct ctl *c, int argc, char **argv)
 	TRY(ctl_check_text("--text", text, TEXT_MAX));
 	ask.id = (char *)id;
 	ask.reason = (char *)text;
-	return change(c, MSG_REQUEST_CANCEL, &ask, "It had ended already; nothing was changed.",
-		"Cancelled; what was issued is being revoked.");
+	return change(c, MSG_REQUEST_CANCEL, &ask, _("It had ended already; nothing was changed."),
+		_("Cancelled; what was issued is being revoked."));
 }
 
 struct revocation {
@@ -74,8 +74,8 @@ struct err *cmd_device_revoke(struct ctl *c, int argc, char **argv)
 	ask.reason = r.number;
 	ask.text = (char *)r.text;
 	return change(c, MSG_DEVICE_REVOKE, &ask,
-		"The device was revoked before; nothing was changed.",
-		"The device is revoked; its credentials are being revoked.");
+		_("The device was revoked before; nothing was changed."),
+		_("The device is revoked; its credentials are being revoked."));
 }
 
 struct err *cmd_credential_revoke(struct ctl *c, int argc, char **argv)
@@ -88,8 +88,8 @@ struct err *cmd_credential_revoke(struct ctl *c, int argc, char **argv)
 	ask.reason = r.number;
 	ask.text = (char *)r.text;
 	return change(c, MSG_CREDENTIAL_REVOKE, &ask,
-		"The credential had ended before; nothing was changed.",
-		"The credential is being revoked.");
+		_("The credential had ended before; nothing was changed."),
+		_("The credential is being revoked."));
 }
 
 struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv)
@@ -101,6 +101,6 @@ struct err *cmd_queue_retry(struct ctl *c, int argc, char **argv)
 	TRY(options_parse(argc, argv, none, 0, 1, &id));
 	TRY(id[0] ? ctl_check_id(id) : NULL);
 	ask.id = (char *)id;
-	return change(
-		c, MSG_QUEUE_RETRY, &ask, "Nothing waits or is blocked.", "It is tried again now.");
+	return change(c, MSG_QUEUE_RETRY, &ask, _("Nothing waits or is blocked."),
+		_("It is tried again now."));
 }

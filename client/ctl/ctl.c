@@ -42,7 +42,7 @@ struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body,
 struct err *ctl_next_page(uint64_t next, uint64_t *cursor)
 {
 	if (next != 0 && next <= *cursor)
-		return err_new(&ERR_PROTOCOL, "derivd's list goes round in circles");
+		return err_new(&ERR_PROTOCOL, _("derivd's list goes round in circles"));
 	*cursor = next;
 	return NULL;
 }
@@ -82,8 +82,8 @@ struct err *ctl_written(void)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return NULL;
 	if (poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)))
-		return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
-	return err_new(&ERR_SYSTEM, "standard output cannot be written; is the disk full?");
+		return err_new(&CTL_ERR_CANCELLED, _("nobody reads the output any more"));
+	return err_new(&ERR_SYSTEM, _("standard output cannot be written; is the disk full?"));
 }
 
 /* What happened, and what to do. */
@@ -93,9 +93,9 @@ static void say_error(const struct ctl *c, const struct err *e)
 
 	(void)fprintf(stderr, "derivctl: %s\n", err_get_text(e));
 	if (remedy[0] != '\0')
-		(void)fprintf(stderr, "derivctl: %s\n", remedy);
+		(void)fprintf(stderr, "derivctl: %s\n", _(remedy));
 	if (err_is(e, &CTL_ERR_USAGE) && c->command)
-		(void)fprintf(stderr, "usage: derivctl %s%s%s %s\n", c->command->verb,
+		(void)fprintf(stderr, _("usage: derivctl %s%s%s %s\n"), c->command->verb,
 			c->command->sub ? " " : "", c->command->sub ? c->command->sub : "",
 			c->command->usage);
 }
@@ -131,9 +131,9 @@ struct err *ctl_check_text(const char *name, const char *value, size_t max)
 	size_t len = value ? strlen(value) : 0;
 
 	if (len > max)
-		return ctl_usage("%s is longer than %zu bytes", name, max);
+		return ctl_usage(_("%s is longer than %zu bytes"), name, max);
 	if (!text_is_printable(BYTES(value ? value : "", len)))
-		return ctl_usage("%s has characters that cannot be shown, or is no UTF-8", name);
+		return ctl_usage(_("%s has characters that cannot be shown, or is no UTF-8"), name);
 	return NULL;
 }
 
@@ -142,8 +142,8 @@ struct err *ctl_check_id(const char *value)
 	size_t len = strlen(value);
 
 	if (len == 0 || len > ID_MAX || strspn(value, "0123456789abcdefABCDEF") != len)
-		return ctl_usage(
-			"'%s' is no id: those have from 1 to %d hexadecimal digits", value, ID_MAX);
+		return ctl_usage(_("'%s' is no id: those have from 1 to %d hexadecimal digits"),
+			value, ID_MAX);
 	return NULL;
 }
 
@@ -151,10 +151,10 @@ static const struct {
 	Common__Purpose purpose;
 	const char *name;
 } purposes[] = {
-	{ COMMON__PURPOSE__AUTHENTICATION, "authentication" },
-	{ COMMON__PURPOSE__SIGNING, "signing" },
-	{ COMMON__PURPOSE__ENCRYPTION, "encryption" },
-	{ COMMON__PURPOSE__DECRYPTION, "decryption" },
+	{ COMMON__PURPOSE__AUTHENTICATION, N_("authentication") },
+	{ COMMON__PURPOSE__SIGNING, N_("signing") },
+	{ COMMON__PURPOSE__ENCRYPTION, N_("encryption") },
+	{ COMMON__PURPOSE__DECRYPTION, N_("decryption") },
 };
 
 const char *ctl_purpose_name(Common__Purpose p)
@@ -173,7 +173,7 @@ struct err *ctl_purpose_parse(const char *s, size_t len, Common__Purpose *ret_pu
 			return NULL;
 		}
 	return ctl_usage(
-		"'%.*s' is no purpose: give authentication, signing or encryption", (int)len, s);
+		_("'%.*s' is no purpose: give authentication, signing or encryption"), (int)len, s);
 }
 
 struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason)
@@ -199,8 +199,8 @@ struct err *ctl_reason_parse(const char *s, uint32_t *ret_reason)
 			return NULL;
 		}
 	}
-	return ctl_usage("'%s' is no reason: give unspecified, key-compromise, "
-			 "affiliation-changed, superseded, "
-			 "cessation or privilege-withdrawn",
+	return ctl_usage(_("'%s' is no reason: give unspecified, key-compromise, "
+			   "affiliation-changed, superseded, "
+			   "cessation or privilege-withdrawn"),
 		s);
 }

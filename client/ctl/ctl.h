@@ -3,6 +3,7 @@
 #define DERIVD_CTL_CTL_H
 
 #include "client/ctl/json.h"
+#include "client/ctl/lang.h"
 #include "client/ctl/term.h"
 #include "proto/common.pb-c.h"
 #include "proto/peer.h"

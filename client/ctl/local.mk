@@ -7,7 +7,7 @@ CTL_LIBS = client/ctl/libctl.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(JAN
 # Everything but main, so that unit tests can link it too.
 client_ctl_libctl_a_SOURCES = \
 	client/ctl/audit.c client/ctl/backup.c client/ctl/checkpoint.c client/ctl/program.c client/ctl/program.h client/ctl/change.c client/ctl/ctl.c client/ctl/ctl.h client/ctl/evidence.c \
-	client/ctl/json.c client/ctl/json.h client/ctl/options.c client/ctl/options.h client/ctl/person.c \
+	client/ctl/json.c client/ctl/json.h client/ctl/lang.c client/ctl/lang.h client/ctl/options.c client/ctl/options.h client/ctl/person.c \
 	client/ctl/person.h client/ctl/qr.c client/ctl/qr.h client/ctl/session.c client/ctl/session.h \
 	client/ctl/session_call.c client/ctl/session_card.c client/ctl/session_device.c \
 	client/ctl/session_end.c client/ctl/session_open.c client/ctl/session_wait.c client/ctl/show.c \

@@ -12,67 +12,70 @@
 #include "client/ctl/ctl.h"
 
 static const struct ctl_command commands[] = {
-	{ "status", NULL, cmd_status, "", "how the services are" },
-	{ "readers", NULL, cmd_readers, "", "card readers, and whether a card is in them" },
+	{ "status", NULL, cmd_status, "", N_("how the services are") },
+	{ "readers", NULL, cmd_readers, "", N_("card readers, and whether a card is in them") },
 	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]",
-		"what a card says without a PIN" },
+		N_("what a card says without a PIN") },
 	{ "provision", NULL, cmd_provision,
 		"[--reader NAME] [--uri URI] [--purposes P,P] [--label NAME] [--wait-card SECONDS] "
 		"[--yes] "
 		"[--pin-fd N] [--last-try] [--show-uri] [--uri-fd N] [--time-limit SECONDS] "
 		"[--no-wait] "
 		"[--wait SECONDS]",
-		"enroll a device with the card in the reader" },
+		N_("enroll a device with the card in the reader") },
 	{ "issue", NULL, cmd_issue,
 		"--device ID [--purposes P,P] [--replace] [--reader NAME] [--uri URI] [--wait-card "
 		"SECONDS] [--yes] "
 		"[--pin-fd N] [--last-try] [--time-limit SECONDS] [--no-wait] [--wait SECONDS]",
-		"further credentials for an enrolled device" },
-	{ "request", "list", cmd_request_list, "[--open]", "enrollments and other requests" },
-	{ "request", "show", cmd_request_show, "ID", "one request with its credentials" },
+		N_("further credentials for an enrolled device") },
+	{ "request", "list", cmd_request_list, "[--open]", N_("enrollments and other requests") },
+	{ "request", "show", cmd_request_show, "ID", N_("one request with its credentials") },
 	{ "request", "cancel", cmd_request_cancel, "ID [--text WHY]",
-		"end a request; what it issued is revoked" },
-	{ "device", "list", cmd_device_list, "", "enrolled devices" },
-	{ "device", "show", cmd_device_show, "ID", "one device with its credentials" },
+		N_("end a request; what it issued is revoked") },
+	{ "device", "list", cmd_device_list, "", N_("enrolled devices") },
+	{ "device", "show", cmd_device_show, "ID", N_("one device with its credentials") },
 	{ "device", "revoke", cmd_device_revoke, "ID [--reason REASON] [--text WHY]",
-		"lost or stolen: revoke everything on it" },
+		N_("lost or stolen: revoke everything on it") },
 	{ "credential", "list", cmd_credential_list, "[--open] [--request ID] [--device ID]",
-		"credentials" },
-	{ "credential", "show", cmd_credential_show, "ID [--pem]", "one credential" },
+		N_("credentials") },
+	{ "credential", "show", cmd_credential_show, "ID [--pem]", N_("one credential") },
 	{ "credential", "revoke", cmd_credential_revoke, "ID [--reason REASON] [--text WHY]",
-		"revoke one credential" },
+		N_("revoke one credential") },
 	{ "queue", "list", cmd_queue_list, "[--open] [--request ID] [--device ID]",
-		"what is to be done, why it waits, when it is tried again" },
-	{ "queue", "show", cmd_queue_show, "ID", "one entry of the queue" },
-	{ "queue", "retry", cmd_queue_retry, "[ID]", "try again now: one entry, or all" },
+		N_("what is to be done, why it waits, when it is tried again") },
+	{ "queue", "show", cmd_queue_show, "ID", N_("one entry of the queue") },
+	{ "queue", "retry", cmd_queue_retry, "[ID]", N_("try again now: one entry, or all") },
 	{ "evidence", "show", cmd_evidence_show, "CREDENTIAL [--output FILE] [--extract DIR]",
-		"what proves a credential" },
+		N_("what proves a credential") },
 	{ "evidence", "verify", cmd_evidence_verify,
 		"CREDENTIAL|FILE [--anchor FILE]... [--intermediate FILE]... [--deployment FILE]",
-		"check that proof, also offline from a file" },
-	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]", "the audit chain's rows" },
+		N_("check that proof, also offline from a file") },
+	{ "audit", "show", cmd_audit_show, "[--request ID] [--after N]",
+		N_("the audit chain's rows") },
 	{ "audit", "checkpoint", cmd_audit_checkpoint, "[--output FILE]",
-		"how far both logs have come, signed, for another machine" },
+		N_("how far both logs have come, signed, for another machine") },
 	{ "audit", "verify", cmd_audit_verify, "[--deployment FILE] [--checkpoint FILE]...",
-		"check the chain, and against what derivd-ca saw of it" },
-	{ "backup", NULL, cmd_backup, "DIR", "everything into a new directory; root only" },
+		N_("check the chain, and against what derivd-ca saw of it") },
+	{ "backup", NULL, cmd_backup, "DIR", N_("everything into a new directory; root only") },
 	{ "restore", NULL, cmd_restore, "[--replace | --check] DIR",
-		"a backup back to its place, with the services stopped; root only" },
-	{ "watch", NULL, cmd_watch, "[--request ID] [--after N]", "audit rows as they happen" },
+		N_("a backup back to its place, with the services stopped; root only") },
+	{ "watch", NULL, cmd_watch, "[--request ID] [--after N]", N_("audit rows as they happen") },
 };
 
 static void print_usage(FILE *f)
 {
-	(void)fputs("usage: derivctl [-C DIR] [--json] [--plain] COMMAND ...\n\n", f);
+	(void)fputs(
+		_("usage: derivctl [-C DIR] [--json] [--plain] [--lang LANGUAGE] COMMAND ...\n\n"),
+		f);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "%s%s%s", commands[i].verb,
 			commands[i].sub ? " " : "", commands[i].sub ? commands[i].sub : "");
-		(void)fprintf(f, "  %-18s %s\n", name, commands[i].about);
+		(void)fprintf(f, "  %-18s %s\n", name, _(commands[i].about));
 	}
-	(void)fputs("\n'derivctl COMMAND --help' shows a command's options; derivctl(1) explains "
-		    "them.\n",
+	(void)fputs(_("\n'derivctl COMMAND --help' shows a command's options; derivctl(1) explains "
+		      "them.\n"),
 		f);
 }
 
@@ -107,7 +110,7 @@ static struct err *missing_sub(const char *verb)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(verb, commands[i].verb) == 0)
 			buf_addf(list, "%s%s", buf_len(list) > 0 ? ", " : "", commands[i].sub);
-	return ctl_usage("'%s' wants one of: %s", verb, buf_str(list));
+	return ctl_usage(_("'%s' wants one of: %s"), verb, buf_str(list));
 }
 
 static bool wants_help(int argc, char **argv)
@@ -129,6 +132,14 @@ static void use_tree(struct ctl *c, const char *dir)
 	c->tree = dir;
 }
 
+/* lang_start has read it; how many words it is. */
+static int is_lang(int argc, char **argv)
+{
+	if (strncmp(argv[0], "--lang=", 7) == 0)
+		return 1;
+	return strcmp(argv[0], "--lang") == 0 ? (argc > 1 ? 2 : 1) : 0;
+}
+
 static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret_used)
 {
 	int i = 1;
@@ -138,21 +149,24 @@ static struct err *global_options(struct ctl *c, int argc, char **argv, int *ret
 			c->json = true;
 		else if (strcmp(argv[i], "--plain") == 0)
 			c->plain = true;
+		else if (is_lang(argc - i, argv + i))
+			i += is_lang(argc - i, argv + i) - 1;
 		else if (strcmp(argv[i], "-C") == 0 && i + 1 == argc)
-			return ctl_usage("-C needs a directory");
+			return ctl_usage(_("-C needs a directory"));
 		else if (strcmp(argv[i], "-C") == 0)
 			use_tree(c, argv[++i]);
 		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
 			 strcmp(argv[i], "--version") == 0)
 			break;
 		else
-			return ctl_usage("'%s' is no option that stands before a command", argv[i]);
+			return ctl_usage(
+				_("'%s' is no option that stands before a command"), argv[i]);
 	}
 	*ret_used = i;
 	return NULL;
 }
 
-/* --json and --plain may stand behind the command too, where people look for them, up to a "--". */
+/* --json, --plain and --lang may stand behind the command too, where people look for them, up to a "--". */
 static int later_options(struct ctl *c, int argc, char **argv)
 {
 	bool only_rest = false;
@@ -164,6 +178,8 @@ static int later_options(struct ctl *c, int argc, char **argv)
 			c->json = true;
 		else if (!only_rest && strcmp(argv[i], "--plain") == 0)
 			c->plain = true;
+		else if (!only_rest && is_lang(argc - i, argv + i))
+			i += is_lang(argc - i, argv + i) - 1;
 		else
 			argv[kept++] = argv[i];
 	}
@@ -191,11 +207,11 @@ static struct err *run(struct ctl *c, int argc, char **argv)
 	if (!cmd && is_verb(argv[0]))
 		return missing_sub(argv[0]);
 	if (!cmd)
-		return ctl_usage("there is no command '%s%s%s'; derivctl --help lists them",
+		return ctl_usage(_("there is no command '%s%s%s'; derivctl --help lists them"),
 			argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	if (wants_help(argc, argv)) {
-		(void)printf("usage: derivctl %s%s%s %s\n%s\n", cmd->verb, cmd->sub ? " " : "",
-			cmd->sub ? cmd->sub : "", cmd->usage, cmd->about);
+		(void)printf(_("usage: derivctl %s%s%s %s\n%s\n"), cmd->verb, cmd->sub ? " " : "",
+			cmd->sub ? cmd->sub : "", cmd->usage, _(cmd->about));
 		return NULL;
 	}
 	c->command = cmd;
@@ -211,7 +227,9 @@ int main(int argc, char **argv)
 
 	proc_start_interactive("derivctl");
 	json_start();
-	e = run(&c, argc, argv);
+	e = lang_start(argc, argv);
+	if (!e)
+		e = run(&c, argc, argv);
 	if (!e)
 		e = ctl_written();
 	status = ctl_end(&c, e);

@@ -33,7 +33,8 @@ static struct err *set(const struct option_row *row, const char *value)
 		return NULL;
 	case OPTION_LIST:
 		if (list->n == OPTION_LIST_MAX)
-			return ctl_usage("--%s may be given %d times", row->name, OPTION_LIST_MAX);
+			return ctl_usage(
+				_("--%s may be given %d times"), row->name, OPTION_LIST_MAX);
 		list->values[list->n++] = value;
 		return NULL;
 	}
@@ -47,16 +48,16 @@ static struct err *one(int argc, char **argv, int *i, const struct option_row *r
 	const struct option_row *row = find(rows, name, len);
 
 	if (!row)
-		return ctl_usage("there is no option --%.*s here", (int)len, name);
+		return ctl_usage(_("there is no option --%.*s here"), (int)len, name);
 	if (row->type == OPTION_FLAG) {
 		if (name[len] != '\0')
-			return ctl_usage("--%s takes no value", row->name);
+			return ctl_usage(_("--%s takes no value"), row->name);
 		return set(row, NULL);
 	}
 	if (name[len] == '=')
 		return set(row, name + len + 1);
 	if (*i + 1 >= argc)
-		return ctl_usage("--%s needs a value", row->name);
+		return ctl_usage(_("--%s needs a value"), row->name);
 	return set(row, argv[++*i]);
 }
 
@@ -73,11 +74,11 @@ struct err *options_parse(int argc, char **argv, const struct option_row *rows, 
 			TRY(one(argc, argv, &i, rows));
 		} else {
 			if (n == max_rest)
-				return ctl_usage("'%s' is one word too many", argv[i]);
+				return ctl_usage(_("'%s' is one word too many"), argv[i]);
 			ret_rest[n++] = argv[i];
 		}
 	}
 	if (n < min_rest)
-		return ctl_usage("something is missing behind the command");
+		return ctl_usage(_("something is missing behind the command"));
 	return NULL;
 }

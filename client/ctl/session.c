@@ -81,7 +81,10 @@ static void cancel(struct session *s, const struct err *why)
 		return;
 	tell.request_id = s->offered->request_id;
 	text = err_get_text(why);
-	tell.reason = (char *)(strlen(text) <= REASON_MAX ? text : err_get_kind(why)->name);
+	/* It goes into the journal, which is English. */
+	tell.reason =
+		(char *)(strlen(text) <= REASON_MAX && lang_is_english() ? text
+									 : err_get_kind(why)->name);
 	err_free(peer_call(s->control, MSG_SESSION_CANCEL, &tell, MSG_DONE, CANCEL_MS, &done));
 }
 
@@ -161,10 +164,10 @@ static void session_end(struct session *s)
 static struct err *check_fd(const char *name, int64_t fd)
 {
 	if (fd >= 0 && (fd <= STDERR_FILENO || fcntl((int)fd, F_GETFD) < 0))
-		return ctl_usage("--%s wants the number of an open descriptor above 2", name);
+		return ctl_usage(_("--%s wants the number of an open descriptor above 2"), name);
 	/* At a terminal we ask without an echo; this would have one. */
 	if (fd >= 0 && isatty((int)fd))
-		return ctl_usage("--%s is for pipes and files, not for a terminal", name);
+		return ctl_usage(_("--%s is for pipes and files, not for a terminal"), name);
 	return NULL;
 }
 
@@ -180,10 +183,10 @@ static struct err *check_options(const struct session *s)
 	TRY(ctl_check_text("--label", o->label, 64));
 	TRY(session_check_purposes(o->purposes));
 	if (o->time_limit_s > TIME_LIMIT_MAX_S)
-		return ctl_usage("--time-limit is at most %d seconds: no session lasts longer",
+		return ctl_usage(_("--time-limit is at most %d seconds: no session lasts longer"),
 			TIME_LIMIT_MAX_S);
 	if (s->operation == COMMON__OPERATION__ENROLL && !draws && !o->show_uri && o->uri_fd < 0)
-		return ctl_usage("no QR code can be drawn here: give --show-uri or --uri-fd");
+		return ctl_usage(_("no QR code can be drawn here: give --show-uri or --uri-fd"));
 	return NULL;
 }
 
@@ -254,7 +257,7 @@ struct err *cmd_issue(struct ctl *c, int argc, char **argv)
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
 	if (!o.device)
-		return ctl_usage("issue needs --device; derivctl device list shows them");
+		return ctl_usage(_("issue needs --device; derivctl device list shows them"));
 	TRY(ctl_check_id(o.device));
 	return run(c, COMMON__OPERATION__ISSUE, &o);
 }

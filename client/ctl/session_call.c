@@ -58,7 +58,7 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
 			break;
 		if (err_get_fate(e) != FATE_RETRY || clock_boot_ms() >= until) {
 			session_lose(s);
-			return err_wrap(e, "the session cannot be resumed");
+			return err_wrap(e, _("the session cannot be resumed"));
 		}
 		err_free(e);
 		/* Without a connection: nothing in here resumes once more. */
@@ -66,7 +66,7 @@ struct err *session_resume(struct session *s, Control__SessionResumed **ret_resu
 		TRY(session_pause(s, RETRY_MS));
 	}
 	if (!s->committed && has_ended(resumed))
-		return err_new(&ERR_SESSION_OVER, "the session was %s while derivd was away",
+		return err_new(&ERR_SESSION_OVER, _("the session was %s while derivd was away"),
 			resumed->state);
 	session_event(s, "reconnected", json_pack("{s:s}", "state", resumed->state));
 	if (ret_resumed)
@@ -136,7 +136,7 @@ struct err *session_call(struct session *s, enum msg_number number, const void *
 			return peer_settle(&w.message, expected, ret_body);
 		if (w.came == CAME_TIME) {
 			session_lose(s);
-			return err_new(&ERR_TIMEOUT, "derivd did not answer in time");
+			return err_new(&ERR_TIMEOUT, _("derivd did not answer in time"));
 		}
 		TRY(session_resume(s, &resumed));
 		if (was_done(number, body, resumed))
@@ -175,8 +175,8 @@ struct err *session_card_ended(struct err *take_e)
 {
 	err_free(take_e);
 	return err_new(&ERR_MODULE_HUNG,
-		"derivd-card ended before it answered: the card or its driver crashed or hung, "
-		"or somebody ended it");
+		_("derivd-card ended before it answered: the card or its driver crashed or hung, "
+		  "or somebody ended it"));
 }
 
 struct err *session_call_card(struct session *s, enum msg_number number, const void *body,
@@ -191,7 +191,7 @@ struct err *session_call_card(struct session *s, enum msg_number number, const v
 	TRY(e);
 	TRY(session_wait(s, &w));
 	if (w.came == CAME_TIME)
-		return err_new(&ERR_MODULE_HUNG, "derivd-card did not answer in time");
+		return err_new(&ERR_MODULE_HUNG, _("derivd-card did not answer in time"));
 	*ret_answer = w.message;
 	return NULL;
 }

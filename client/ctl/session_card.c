@@ -132,14 +132,15 @@ struct err *session_check_pin_state(const struct session *s)
 {
 	switch (s->facts->pin) {
 	case CARD__PIN_STATE__PIN_LOCKED:
-		return err_new(&ERR_PIN_LOCKED, "the PIN of this card is locked");
+		return err_new(&ERR_PIN_LOCKED, _("the PIN of this card is locked"));
 	case CARD__PIN_STATE__PIN_UNSET:
-		return err_new(&ERR_PIN_EXPIRED, "the PIN of this card was never set");
+		return err_new(&ERR_PIN_EXPIRED, _("the PIN of this card was never set"));
 	case CARD__PIN_STATE__PIN_CHANGE:
-		return err_new(&ERR_PIN_EXPIRED, "this card asks for a new PIN");
+		return err_new(&ERR_PIN_EXPIRED, _("this card asks for a new PIN"));
 	case CARD__PIN_STATE__PIN_FINAL:
 		if (!s->o.last_try)
-			return err_new(&ERR_PIN_FINAL, "one try is left for the PIN of this card");
+			return err_new(
+				&ERR_PIN_FINAL, _("one try is left for the PIN of this card"));
 		return NULL;
 	default:
 		return NULL;
@@ -157,7 +158,7 @@ struct err *session_reopen_card(struct session *s)
 		if (memcmp(hash, s->offer->certs[0], SHA256_LEN) == 0)
 			return session_check_pin_state(s);
 	}
-	return err_new(&ERR_CARD_CHANGED, "the card in the reader is not the one that was read");
+	return err_new(&ERR_CARD_CHANGED, _("the card in the reader is not the one that was read"));
 }
 
 void session_close_card(struct session *s)
@@ -203,7 +204,7 @@ static struct err *check_list(struct session *s, const Card__ReaderList *list)
 	const Card__Reader *reader = find_reader(s, list);
 
 	if (list->trouble[0] != '\0')
-		return err_new(&ERR_PCSC_GONE, "the PC/SC service has gone");
+		return err_new(&ERR_PCSC_GONE, _("the PC/SC service has gone"));
 	if (reader && !s->watched)
 		s->moves = reader->moves;
 	s->watched = s->watched || reader;
@@ -213,7 +214,7 @@ static struct err *check_list(struct session *s, const Card__ReaderList *list)
 	/* A card that was exchanged quickly was never seen to be away. */
 	if (reader && reader->state != CARD__READER_STATE__EMPTY && reader->moves == s->moves)
 		return NULL;
-	return err_new(&ERR_CARD_REMOVED, "the card left the reader %s", s->reader);
+	return err_new(&ERR_CARD_REMOVED, _("the card left the reader %s"), s->reader);
 }
 
 struct err *session_check_card(struct session *s)
@@ -248,16 +249,26 @@ static char *tries_words(const struct session *s)
 	return s->facts->pin == CARD__PIN_STATE__PIN_LOW ? words(WORD_PIN_LOW, NULL) : xstrdup("");
 }
 
+/* derivd-card's own text is English. */
+static const char *pin_trouble(const struct err *e)
+{
+	if (lang_is_english())
+		return err_get_text(e);
+	if (err_is(e, &ERR_PIN_FORMAT))
+		return _("the PIN has the wrong form");
+	return _("the PIN was wrong");
+}
+
 /* The PIN, from wherever it comes; an empty line stops the session. refused: why the last one was of no use, or NULL. */
 static struct err *ask_pin(struct session *s, const struct err *refused, struct secret *pin)
 {
 	AUTO_MEM char *tries = tries_words(s);
 	AUTO_MEM char *prompt = NULL;
+	const char *why = refused ? pin_trouble(refused) : "";
 	struct bytes line;
 
 	if (refused && s->facts->pin_pad)
-		session_say(s, words(WORD_PIN_PAD_AGAIN, "text", err_get_text(refused), "tries",
-				       tries, NULL));
+		session_say(s, words(WORD_PIN_PAD_AGAIN, "text", why, "tries", tries, NULL));
 	else if (s->facts->pin_pad)
 		session_say(s, words(WORD_PIN_PAD, "tries", tries, NULL));
 	session_event(s, "pin-needed",
@@ -266,13 +277,13 @@ static struct err *ask_pin(struct session *s, const struct err *refused, struct 
 	if (s->facts->pin_pad)
 		return NULL;
 	if (refused)
-		prompt = words(WORD_PIN_AGAIN, "text", err_get_text(refused), "tries", tries, NULL);
+		prompt = words(WORD_PIN_AGAIN, "text", why, "tries", tries, NULL);
 	else
 		prompt = words(WORD_PIN_ASK, "tries", tries, NULL);
 	TRY(session_ask(s, s->pin_input, s->o.pin_fd < 0 ? prompt : "", true, &line));
 	if (line.len == 0)
-		return err_new(&CTL_ERR_CANCELLED, "no PIN was typed");
-	return err_as(&ERR_PIN_FORMAT, secret_add(pin, line), "the PIN is too long");
+		return err_new(&CTL_ERR_CANCELLED, _("no PIN was typed"));
+	return err_as(&ERR_PIN_FORMAT, secret_add(pin, line), _("the PIN is too long"));
 }
 
 /* --- signing --- */

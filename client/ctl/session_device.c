@@ -49,7 +49,7 @@ static struct err *make_invitation(struct session *s)
 	s->invitation = invitation_text(s, seed);
 	if (secret_bytes(s->invitation).len == 0)
 		return err_new(&ERR_LIMIT,
-			"host and pins of deployment.conf are too long for an invitation");
+			_("host and pins of deployment.conf are too long for an invitation"));
 	return NULL;
 }
 
@@ -195,14 +195,14 @@ static struct err *check_identity(const struct session *s)
 	statement_device_id(s->statement, id);
 	if (!bytes_eq(pb_bytes(s->stated->identity_hash), BYTES(id, sizeof(id))))
 		return err_new(&ERR_STATEMENT_BAD,
-			"the device that connected is not the one that the statement names");
+			_("the device that connected is not the one that the statement names"));
 	if (!enroll && memcmp(id, s->device, sizeof(id)) != 0)
-		return err_new(
-			&ERR_STATEMENT_BAD, "another device answered than the one that was asked");
+		return err_new(&ERR_STATEMENT_BAD,
+			_("another device answered than the one that was asked"));
 	/* A device that was enrolled long ago may know the gateway by an older name. */
 	if (enroll && strcmp(s->statement->host, s->deployment->host) != 0)
 		return err_new(&ERR_STATEMENT_BAD,
-			"the device connected to another host than the code names");
+			_("the device connected to another host than the code names"));
 	return NULL;
 }
 
@@ -245,16 +245,16 @@ static struct err *reveal(struct session *s)
 	TRY(session_call(s, MSG_SESSION_REVEAL, &ask, MSG_DONE, &done));
 	TRY(session_wait(s, &w));
 	if (w.came == CAME_TIME)
-		return err_new(&ERR_TIMED_OUT, "the device stopped answering");
+		return err_new(&ERR_TIMED_OUT, _("the device stopped answering"));
 	opened = w.message.body;
 	if (opened->device_random.len != R_LEN)
 		return err_new(
-			&ERR_STATEMENT_BAD, "the device's random value has the wrong length");
+			&ERR_STATEMENT_BAD, _("the device's random value has the wrong length"));
 	memcpy(s->r_d, opened->device_random.data, R_LEN);
 	sha256(BYTES(s->r_d, R_LEN), hash);
 	if (memcmp(hash, s->statement->commitment, SHA256_LEN) != 0)
 		return err_new(&ERR_STATEMENT_BAD,
-			"the device opened another value than it had committed itself to");
+			_("the device opened another value than it had committed itself to"));
 	return NULL;
 }
 
@@ -309,7 +309,7 @@ struct err *session_digits(struct session *s)
 		if (match)
 			break;
 		if (left == 0)
-			return err_new(&ERR_DIGITS_WRONG, "the digits were wrong three times");
+			return err_new(&ERR_DIGITS_WRONG, _("the digits were wrong three times"));
 		session_say(s, words(left == 1 ? WORD_DIGITS_LAST : WORD_DIGITS_WRONG, "left",
 				       tries, NULL));
 		session_event(s, "digits-wrong", json_pack("{s:i}", "left", left));

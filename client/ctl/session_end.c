@@ -27,7 +27,7 @@ static struct err *used_certificates(const struct session *s, ProtobufCBinaryDat
 		}
 		if (!found)
 			return err_new(&ERR_CARD_CHANGED,
-				"the offer names a certificate that the card does not have");
+				_("the offer names a certificate that the card does not have"));
 	}
 	return NULL;
 }
@@ -72,8 +72,9 @@ static struct err *stopped(struct session *s, const char *id, struct err *take_e
 	unknown = session_is_kept(s, &kept);
 	if (unknown)
 		return err_new(&ERR_UNREACHABLE,
-			"stopped, but whether derivd has kept request %s is not known; look at it "
-			"with derivctl request show, and end it with derivctl request cancel",
+			_("stopped, but whether derivd has kept request %s is not known; look at "
+			  "it "
+			  "with derivctl request show, and end it with derivctl request cancel"),
 			id);
 	/* What comes of it nobody wants to watch. */
 	s->o.no_wait = true;
@@ -90,8 +91,9 @@ struct err *session_submit(struct session *s)
 	/* derivd may have committed it and gone away before it could say so. */
 	if (e && !s->control)
 		return err_wrap(e,
-			"whether derivd has kept request %s is not known; look at it with derivctl "
-			"request show",
+			_("whether derivd has kept request %s is not known; look at it with "
+			  "derivctl "
+			  "request show"),
 			id);
 	TRY(e);
 	s->committed = true;
@@ -140,7 +142,7 @@ static struct err *get_request(struct session *s, Control__Rows **ret_rows)
 	ask.most = 1;
 	TRY(session_call(s, MSG_LIST, &ask, MSG_ROWS, &rows));
 	if (rows->n_requests != 1)
-		return err_new(&ERR_NO_SUCH, "derivd does not know the request %s any more", id);
+		return err_new(&ERR_NO_SUCH, _("derivd does not know the request %s any more"), id);
 	*ret_rows = take(rows);
 	return NULL;
 }
@@ -150,13 +152,14 @@ static void say_credential(struct session *s, const Control__CredentialRow *c)
 	AUTO_MEM char *until = text_time(c->not_after_ms);
 
 	if (strcmp(c->state, "active") == 0)
-		session_say(s, words(WORD_NOW_LINE, "purpose", c->purpose, "until", until, NULL));
+		session_say(s, words(WORD_NOW_LINE, "purpose", words_name(c->purpose), "until",
+				       until, NULL));
 	else if (c->cause[0] != '\0')
-		session_say(s, words(WORD_NOT_LINE, "purpose", c->purpose, "state", c->state,
-				       "cause", c->cause, NULL));
+		session_say(s, words(WORD_NOT_LINE, "purpose", words_name(c->purpose), "state",
+				       words_name(c->state), "cause", c->cause, NULL));
 	else
-		session_say(s,
-			words(WORD_NOT_LINE_BARE, "purpose", c->purpose, "state", c->state, NULL));
+		session_say(s, words(WORD_NOT_LINE_BARE, "purpose", words_name(c->purpose), "state",
+				       words_name(c->state), NULL));
 }
 
 static struct err *say_end(struct session *s, const Control__RequestRow *r)
@@ -179,10 +182,10 @@ static struct err *say_end(struct session *s, const Control__RequestRow *r)
 	if (active > 0)
 		session_say(s, words(WORD_LOST, "device", r->device, NULL));
 	if (r->n_credentials == 0)
-		return err_new(&ERR_CA_REJECTED, "the request ended %s%s%s", r->state,
-			r->cause[0] ? ": " : "", r->cause);
+		return err_new(&ERR_CA_REJECTED, _("the request ended %s%s%s"),
+			words_name(r->state), r->cause[0] ? ": " : "", r->cause);
 	if (active < r->n_credentials)
-		return err_new(&ERR_CA_REJECTED, "%zu of %zu credentials were not issued%s%s",
+		return err_new(&ERR_CA_REJECTED, _("%zu of %zu credentials were not issued%s%s"),
 			r->n_credentials - active, r->n_credentials, cause[0] ? ": " : "", cause);
 	return NULL;
 }
@@ -195,7 +198,7 @@ static struct err *later(struct session *s)
 
 	session_say(s, words(WORD_LATER, "request", id, NULL));
 	return err_new(&CTL_ERR_PENDING,
-		"request %s is signed and kept; its delivery goes on without this session", id);
+		_("request %s is signed and kept; its delivery goes on without this session"), id);
 }
 
 /* after: the last row that was shown, so that none comes twice when derivd was away. */
@@ -216,7 +219,12 @@ static void say_step(struct session *s, const Control__AuditRow *row)
 {
 	AUTO_MEM char *when = text_time(row->when_ms);
 
-	session_say(s, words(WORD_STEP, "time", when, "text", row->text, NULL));
+	/* What the row says is as it stands in the chain; its event has a name in each language. */
+	if (lang_is_english())
+		session_say(s, words(WORD_STEP, "time", when, "text", row->text, NULL));
+	else
+		session_say(s, words(WORD_STEP_NAMED, "time", when, "event", words_name(row->event),
+				       "text", row->text, NULL));
 	session_event(s, "step", json_pack("{s:o}", "row", json_from_message(&row->base)));
 }
 

@@ -23,7 +23,7 @@ static struct err *parse_purposes(const char *text, struct purposes *p)
 		size_t len = strcspn(text, ",");
 
 		if (p->n == PURPOSES_MAX)
-			return ctl_usage("--purposes names more than there are");
+			return ctl_usage(_("--purposes names more than there are"));
 		TRY(ctl_purpose_parse(text, len, &p->list[p->n++]));
 		text += len + (text[len] == ',');
 	}
@@ -49,10 +49,11 @@ static struct err *find_device(struct session *s)
 	ask.most = 1;
 	TRY(session_call(s, MSG_LIST, &ask, MSG_ROWS, &rows));
 	if (rows->n_devices != 1)
-		return err_new(&ERR_DEVICE_UNKNOWN, "there is no device %s", s->o.device);
+		return err_new(&ERR_DEVICE_UNKNOWN, _("there is no device %s"), s->o.device);
 	TRY(text_unhex(rows->devices[0]->id, &id));
 	if (buf_len(id) != SHA256_LEN)
-		return err_new(&ERR_PROTOCOL, "derivd gave a device id of %zu bytes", buf_len(id));
+		return err_new(
+			&ERR_PROTOCOL, _("derivd gave a device id of %zu bytes"), buf_len(id));
 	memcpy(s->device, buf_data(id), SHA256_LEN);
 	return NULL;
 }
@@ -77,10 +78,10 @@ static struct err *check_card(const struct session *s)
 		if (c->has_key)
 			return NULL;
 		return err_new(&ERR_CARD_NO_KEY,
-			"there is no key for the card's certificate %s that could sign",
+			_("there is no key for the card's certificate %s that could sign"),
 			c->slot[0] != '\0' ? c->slot : c->label);
 	}
-	return err_new(&ERR_SIGNATURE_BAD, "the offer is for another card");
+	return err_new(&ERR_SIGNATURE_BAD, _("the offer is for another card"));
 }
 
 static struct err *check_purposes(const struct session *s, const struct purposes *asked)
@@ -92,7 +93,7 @@ static struct err *check_purposes(const struct session *s, const struct purposes
 			found = found || asked->list[j] == s->offer->purposes[i].purpose;
 		if (!found)
 			return err_new(&ERR_SIGNATURE_BAD,
-				"the offer has a purpose that was not asked for");
+				_("the offer has a purpose that was not asked for"));
 	}
 	return NULL;
 }
@@ -102,15 +103,15 @@ static struct err *check_offer(struct session *s, const struct purposes *asked)
 {
 	struct bytes delivery = BYTES(s->deployment->delivery_public, ED25519_PUBLIC_LEN);
 
-	TRY(err_wrap(offer_open(s->offered->offer, delivery, &s->offer), "the offer"));
+	TRY(err_wrap(offer_open(s->offered->offer, delivery, &s->offer), _("the offer")));
 	if (!bytes_eq(pb_bytes(s->offered->request_id),
 		    BYTES(s->offer->request_id, REQUEST_ID_LEN)) ||
 		s->offer->operation != s->operation ||
 		memcmp(s->offer->deployment, s->deployment->id, DEPLOYMENT_ID_LEN) != 0)
 		return err_new(&ERR_SIGNATURE_BAD,
-			"the offer is for another request or another deployment");
+			_("the offer is for another request or another deployment"));
 	if (s->offer->expires_ms <= clock_real_ms())
-		return err_new(&ERR_SESSION_OVER, "the offer has expired");
+		return err_new(&ERR_SESSION_OVER, _("the offer has expired"));
 	TRY(check_purposes(s, asked));
 	return check_card(s);
 }
@@ -179,8 +180,8 @@ static void say_offer(struct session *s)
 		Common__Purpose p = s->offer->purposes[i].purpose;
 		AUTO_MEM char *use = words(use_of(p), NULL);
 
-		session_say(
-			s, words(WORD_WHAT_LINE, "purpose", ctl_purpose_name(p), "use", use, NULL));
+		session_say(s, words(WORD_WHAT_LINE, "purpose", words_name(ctl_purpose_name(p)),
+				       "use", use, NULL));
 		json_array_append_new(purposes, json_string(ctl_purpose_name(p)));
 	}
 	if (!facts_get(s->offer->facts, FACT_MAIL) && !s->o.purposes)
@@ -218,5 +219,5 @@ struct err *session_consent(struct session *s)
 	TRY(session_ask(s, s->term, prompt, false, &line));
 	if (is_yes(line))
 		return NULL;
-	return err_new(&CTL_ERR_CANCELLED, "there was no consent");
+	return err_new(&CTL_ERR_CANCELLED, _("there was no consent"));
 }

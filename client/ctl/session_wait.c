@@ -28,7 +28,7 @@ static struct err *hear_other(struct peer_message *take_message)
 	if (take_message->msg->number != MSG_SESSION_ENDED)
 		return NULL;
 	return ended->why ? kind_from_wire(ended->why)
-			  : err_new(&ERR_SESSION_OVER, "derivd ended the session");
+			  : err_new(&ERR_SESSION_OVER, _("derivd ended the session"));
 }
 
 static struct err *hear_pushes(struct session *s, struct wait *w)
@@ -96,10 +96,10 @@ static struct err *check_signals(struct session *s, struct wait *w)
 		if (number == SIGWINCH)
 			w->came = w->size ? CAME_SIZE : CAME_NOTHING;
 		else if (number == SIGINT || number == SIGQUIT)
-			return err_new(&CTL_ERR_CANCELLED, "stopped at the keyboard");
+			return err_new(&CTL_ERR_CANCELLED, _("stopped at the keyboard"));
 		else if (number != SIGTSTP) /* a session with a card cannot be put aside */
 			return err_new(
-				&CTL_ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(number));
+				&CTL_ERR_CANCELLED, _("stopped by SIG%s"), sigabbrev_np(number));
 	}
 	return NULL;
 }
@@ -123,9 +123,9 @@ static struct err *check_input(struct session *s, struct wait *w)
 {
 	switch (term_input(w->typing)) {
 	case TERM_CANCEL:
-		return err_new(&CTL_ERR_CANCELLED, "stopped at the keyboard");
+		return err_new(&CTL_ERR_CANCELLED, _("stopped at the keyboard"));
 	case TERM_END:
-		return err_new(&CTL_ERR_CANCELLED, "the input ended");
+		return err_new(&CTL_ERR_CANCELLED, _("the input ended"));
 	case TERM_LINE:
 		w->came = CAME_LINE;
 		break;
@@ -202,7 +202,7 @@ static struct err *turn(struct session *s, struct wait *w)
 	if (fds[FD_SIGNAL].revents)
 		TRY(check_signals(s, w));
 	if (fds[FD_OUTPUT].revents)
-		return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
+		return err_new(&CTL_ERR_CANCELLED, _("nobody reads the output any more"));
 	if (fds[FD_WATCH].revents)
 		TRY(session_check_card(s));
 	if (fds[FD_CARD].revents)
@@ -241,7 +241,7 @@ struct err *session_pause(struct session *s, int64_t ms)
 
 struct err *session_too_late(void)
 {
-	return err_new(&ERR_TIMED_OUT, "nothing happened for too long");
+	return err_new(&ERR_TIMED_OUT, _("nothing happened for too long"));
 }
 
 struct err *session_ask(struct session *s, struct term *where, const char *prompt, bool hidden,

@@ -57,9 +57,9 @@ struct err *cmd_readers(struct ctl *c, int argc, char **argv)
 	}
 	if (list->trouble && list->trouble[0] != '\0')
 		return err_new(kind_find(list->trouble) ? kind_find(list->trouble) : &ERR_REMOTE,
-			"there is no PC/SC service");
+			_("there is no PC/SC service"));
 	if (list->n_readers == 0)
-		return err_new(&ERR_READER_NONE, "there is no card reader");
+		return err_new(&ERR_READER_NONE, _("there is no card reader"));
 	table_print(columns, (ProtobufCMessage *const *)(void *)list->readers, list->n_readers);
 	return NULL;
 }

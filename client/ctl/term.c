@@ -52,7 +52,7 @@ struct term {
 };
 
 /* Where nobody set a locale, as at a kiosk's boot, nothing is known, and a terminal of today is taken for what it is. */
-static bool shows_utf8(void)
+bool term_locale_shows_utf8(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
 	locale_t own = (locale_t)0;
@@ -80,7 +80,7 @@ struct term *term_new(int in, bool plain)
 	t->plain = plain || !kind || strcmp(kind, "dumb") == 0;
 	t->in_tty = isatty(in) && tcgetattr(in, &t->saved) == 0;
 	t->out_tty = isatty(STDOUT_FILENO);
-	t->utf8 = shows_utf8();
+	t->utf8 = term_locale_shows_utf8();
 	t->prompt = xstrdup("");
 	t->line = secret_new(TERM_LINE_MAX);
 	t->input = secret_new(INPUT_MAX);

@@ -33,6 +33,8 @@ void term_begin(struct term *t);
 
 /* May the screen be cleared and drawn on? */
 bool term_is_screen(const struct term *t);
+/* As far as the locale says; true when it says nothing. */
+bool term_locale_shows_utf8(void);
 /* Does the terminal show UTF-8, as far as the locale says so? */
 bool term_shows_utf8(const struct term *t);
 /* Does a person type here? */

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "client/ctl/lang.h"
 
 static const char *const texts[WORD_COUNT] = {
 #define WORD(id, text) [WORD_##id] = text,
@@ -34,7 +35,7 @@ static const char *argument(va_list given, const char *name, size_t len)
 char *words(enum word w, ...)
 {
 	AUTO(buf) struct buf *b = buf_new();
-	const char *p = texts[w];
+	const char *p = _(texts[w]);
 	va_list args;
 
 	va_start(args, w);
@@ -56,4 +57,10 @@ char *words(enum word w, ...)
 	}
 	va_end(args);
 	return xstrdup(buf_str(b));
+}
+
+/* The empty one stands for a catalogue's head. */
+const char *words_name(const char *name)
+{
+	return *name ? _(name) : name;
 }

@@ -18,4 +18,7 @@ enum word {
  * made safe to show. A name that the list lacks is a fault of ours and asserts. The caller frees. */
 char *words(enum word w, ...) __attribute__((sentinel));
 
+/* The name of a purpose, a state or an event as a person reads it, lent; one that is not known stays as it is. */
+const char *words_name(const char *name);
+
 #endif

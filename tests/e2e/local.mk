@@ -26,8 +26,8 @@ TESTS += tests/e2e/test_metrics.py
 EXTRA_DIST += tests/e2e/test_metrics.py
 
 # derivctl at a terminal
-TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py
-EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/lib/screen.py tests/lib/sitting.py
+TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py
+EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py tests/lib/screen.py tests/lib/sitting.py
 
 # Backup and restore
 TESTS += tests/e2e/test_backup.py

@@ -311,6 +311,8 @@ class Kiosk:
         for path in glob.glob(os.path.join(build_dir(), "deriv*")):
             if os.path.isfile(path):
                 shutil.copy(path, self.bin)
+        for path in glob.glob(os.path.join(build_dir(), "po/*/LC_MESSAGES")):
+            shutil.copytree(path, self.at(f"locale/{path.split('/')[-2]}/LC_MESSAGES"))
 
     def prepare(self):
         os.chmod(self.dir, 0o711)
