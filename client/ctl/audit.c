@@ -35,6 +35,11 @@ struct heads {
 	} * list;
 };
 
+struct lost {
+	size_t n;
+	uint64_t from[OPTION_LIST_MAX], to[OPTION_LIST_MAX];
+};
+
 static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 {
 	uint8_t before[SHA256_LEN] = { 0 };
@@ -150,28 +155,58 @@ static struct err *check_checkpoints(
 	return NULL;
 }
 
-static struct err *check_heads(const struct heads *heads, const struct chain *chain)
+/* Rows that are known to be lost, each as "FROM-TO": what the auditor was told of a restore, and believes. */
+static struct err *parse_lost(const struct option_list *texts, struct lost *ret_lost)
+{
+	for (size_t i = 0; i < texts->n; i++) {
+		const char *text = texts->values[i], *dash = strchr(text, '-');
+		AUTO_MEM char *from = bytes_strdup(BYTES(text, dash ? (size_t)(dash - text) : 0));
+		AUTO(err) struct err *e = text_parse_u64(from, INT64_MAX, &ret_lost->from[i]);
+
+		if (!e)
+			e = text_parse_u64(dash ? dash + 1 : "", INT64_MAX, &ret_lost->to[i]);
+		if (e || ret_lost->from[i] > ret_lost->to[i])
+			return ctl_usage("--lost %s: give the rows as FROM-TO", text);
+	}
+	ret_lost->n = texts->n;
+	return NULL;
+}
+
+static bool is_lost(const struct lost *lost, uint64_t sequence)
+{
+	for (size_t i = 0; i < lost->n; i++)
+		if (sequence >= lost->from[i] && sequence <= lost->to[i])
+			return true;
+	return false;
+}
+
+static struct err *check_heads(
+	const struct heads *heads, const struct chain *chain, const struct lost *lost)
 {
 	for (size_t i = 0; i < heads->n; i++) {
 		const struct head *h = &heads->list[i];
+		bool there = h->sequence <= chain->n;
 
-		if (h->sequence > chain->n)
+		if (there && memcmp(h->hash, chain->hashes[h->sequence - 1], SHA256_LEN) == 0)
+			continue;
+		if (is_lost(lost, h->sequence))
+			continue;
+		if (!there)
 			return err_new(&ERR_AUDIT_BAD,
 				"derivd-ca has seen audit row %llu, but the chain ends at %zu: "
 				"rows were lost",
 				(unsigned long long)h->sequence, chain->n);
-		if (memcmp(h->hash, chain->hashes[h->sequence - 1], SHA256_LEN) != 0)
-			return err_new(&ERR_AUDIT_BAD,
-				"audit row %llu is not the one that derivd-ca has seen: the chain "
-				"was rewritten",
-				(unsigned long long)h->sequence);
+		return err_new(&ERR_AUDIT_BAD,
+			"audit row %llu is not the one that derivd-ca has seen: the chain was "
+			"rewritten",
+			(unsigned long long)h->sequence);
 	}
 	return NULL;
 }
 
 /* The heads first: the chain that is read after them has to have them all, also when it grows meanwhile. */
 static struct err *verify(struct ctl *c, const char *conf, const struct option_list *checkpoints,
-	struct chain *chain, struct heads *heads)
+	const struct lost *lost, struct chain *chain, struct heads *heads)
 {
 	AUTO(deployment) struct deployment *d = NULL;
 
@@ -179,17 +214,19 @@ static struct err *verify(struct ctl *c, const char *conf, const struct option_l
 	TRY(get_heads(c, d, heads));
 	TRY(check_chain(c, chain));
 	TRY(check_checkpoints(checkpoints, d, chain));
-	return check_heads(heads, chain);
+	return check_heads(heads, chain, lost);
 }
 
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 {
 	AUTO_MEM char *standard = proc_config_path("deployment.conf");
 	const char *conf = standard;
-	struct option_list checkpoints = { .n = 0 };
+	struct option_list checkpoints = { .n = 0 }, lost_texts = { .n = 0 };
+	struct lost lost = { .n = 0 };
 	const struct option_row rows[] = {
 		{ "deployment", OPTION_TEXT, &conf },
 		{ "checkpoint", OPTION_LIST, &checkpoints },
+		{ "lost", OPTION_LIST, &lost_texts },
 		{ NULL, OPTION_FLAG, NULL },
 	};
 	struct chain chain = { 0 };
@@ -197,7 +234,8 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 	struct err *e;
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
-	e = verify(c, conf, &checkpoints, &chain, &heads);
+	TRY(parse_lost(&lost_texts, &lost));
+	e = verify(c, conf, &checkpoints, &lost, &chain, &heads);
 	free(chain.hashes);
 	free(heads.list);
 	if (e)

@@ -54,7 +54,7 @@ static const struct ctl_command commands[] = {
 		N_("the audit chain's rows") },
 	{ "audit", "checkpoint", cmd_audit_checkpoint, "[--output FILE]",
 		N_("how far both logs have come, signed, for another machine") },
-	{ "audit", "verify", cmd_audit_verify, "[--deployment FILE] [--checkpoint FILE]...",
+	{ "audit", "verify", cmd_audit_verify, "[--deployment FILE] [--checkpoint FILE]... [--lost FROM-TO]...",
 		N_("check the chain, and against what derivd-ca saw of it") },
 	{ "backup", NULL, cmd_backup, "DIR", N_("everything into a new directory; root only") },
 	{ "restore", NULL, cmd_restore, "[--replace | --check] DIR",

@@ -25,6 +25,9 @@ MUST_CHECK struct err *op_revoke_device(
 MUST_CHECK struct err *op_crl(struct state *s, const Ca__Crl *request, Ca__CrlPublished **ret);
 MUST_CHECK struct err *op_status(struct state *s, const Ca__Status *request, Ca__CaStatus **ret);
 MUST_CHECK struct err *op_heads(struct state *s, const Ca__Heads *request, Ca__HeadPage **ret);
+MUST_CHECK struct err *op_reconcile(
+	struct state *s, const Ca__Reconcile *request, Ca__Reconciled **ret);
+MUST_CHECK struct err *op_recall(struct state *s, const Ca__Recall *request, Ca__Recalled **ret);
 MUST_CHECK struct err *op_checkpoint(
 	struct state *s, const Ca__Checkpoint *request, Ca__CheckpointSigned **ret);
 

@@ -223,7 +223,8 @@ static struct err *find_chain(
 	return issuer_new(chain, ARRAY_LEN(chain), ret_issuer);
 }
 
-static struct err *answer(struct state *s, const struct entry_certificate *c, Ca__Certified **ret)
+struct err *part_certified(
+	struct state *s, const struct entry_certificate *c, Ca__Certified **ret)
 {
 	AUTO_MEM char *serial = text_hex(BYTES(c->serial, ENTRY_SERIAL_LEN));
 	AUTO(issuer) struct issuer *former = NULL;
@@ -257,5 +258,5 @@ struct err *op_certify(struct state *s, const Ca__Certify *q, Ca__Certified **re
 	TRY(find_logged(s, o, &c));
 	if (!c)
 		TRY(certify(s, o, &c));
-	return answer(s, c, ret);
+	return part_certified(s, c, ret);
 }

@@ -34,6 +34,11 @@ MUST_CHECK struct err *part_evidence(
 	struct state *s, const struct entry_receipt *entry, Common__Evidence **ret_evidence);
 /* ERR_PROTOCOL for numbers that the log cannot hold. */
 MUST_CHECK struct err *part_audit(const Common__AuditHead *wire, struct entry_audit *ret_audit);
+/* The answer to verify, and to certify, from what is in the log. */
+MUST_CHECK struct err *part_verified(
+	struct state *s, const struct entry_receipt *entry, Ca__Verified **ret);
+MUST_CHECK struct err *part_certified(
+	struct state *s, const struct entry_certificate *c, Ca__Certified **ret);
 /* The longest name of a person in an answer. */
 #define PART_NAME_MAX 256
 /* A Signed message that lends from both. */

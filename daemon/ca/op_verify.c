@@ -211,7 +211,8 @@ static struct err *fill_wanted(struct state *s, const struct intent_purpose *pur
 }
 
 /* The same answer from a logged receipt as from a new one: all of it comes from the log. */
-static struct err *answer(struct state *s, const struct entry_receipt *entry, Ca__Verified **ret)
+struct err *part_verified(
+	struct state *s, const struct entry_receipt *entry, Ca__Verified **ret)
 {
 	AUTO(receipt) struct receipt *receipt = NULL;
 	AUTO(statement) struct statement *statement = NULL;
@@ -255,5 +256,5 @@ struct err *op_verify(struct state *s, const Ca__Verify *q, Ca__Verified **ret)
 	TRY(find_logged(s, intent->request_id, hash, &entry));
 	if (!entry)
 		TRY(judge(s, q->evidence, &entry));
-	return answer(s, entry, ret);
+	return part_verified(s, entry, ret);
 }

@@ -85,6 +85,8 @@ RUN(revoke_device, Ca__Revoked, MSG_CA_REVOKED)
 RUN(crl, Ca__CrlPublished, MSG_CA_CRL_PUBLISHED)
 RUN(status, Ca__CaStatus, MSG_CA_STATUS_REPLY)
 RUN(heads, Ca__HeadPage, MSG_CA_HEAD_PAGE)
+RUN(reconcile, Ca__Reconciled, MSG_CA_RECONCILED)
+RUN(recall, Ca__Recalled, MSG_CA_RECALLED)
 RUN(checkpoint, Ca__CheckpointSigned, MSG_CA_CHECKPOINT_SIGNED)
 #undef RUN
 
@@ -102,6 +104,8 @@ static const struct worker_op ops[] = {
 	{ MSG_CA_STATUS, run_status, false },
 	{ MSG_CA_HEADS, run_heads, false },
 	{ MSG_CA_CHECKPOINT, run_checkpoint, false },
+	{ MSG_CA_RECONCILE, run_reconcile, false },
+	{ MSG_CA_RECALL, run_recall, false },
 	{ 0, NULL, false },
 };
 

@@ -32,6 +32,9 @@ MUST_CHECK struct err *credential_take_back(
 /* The slot's live one steps back. */
 MUST_CHECK struct err *credential_succeed(
 	struct core *c, struct credential *k, const struct cause *cause);
+/* The same for one that had arrived before the store was put back; its work goes. */
+MUST_CHECK struct err *credential_recall(
+	struct core *c, struct credential *k, const struct cause *cause);
 /* It is revoked, too, if derivd.conf says so. */
 MUST_CHECK struct err *credential_retire(
 	struct core *c, struct credential *k, const struct cause *cause);

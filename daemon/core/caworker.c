@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "daemon/core/control.h"
 #include "daemon/core/outbox.h"
+#include "daemon/core/reconcile.h"
 #include "daemon/core/turn.h"
 #include "proto/link.h"
 
@@ -71,6 +72,9 @@ static struct err *on_answer(struct core *c, void *arg)
 		return session_prepared(c, a->ask, &a->answer);
 	case ASK_HEADS:
 		return control_heads_came(c, a->ask, &a->answer);
+	case ASK_RECONCILE:
+	case ASK_RECALL:
+		return reconcile_came(c, a->ask, &a->answer);
 	case ASK_CHECKPOINT:
 		return control_checkpoint_came(c, a->ask, &a->answer);
 	case ASK_JOB:
@@ -135,6 +139,8 @@ static bool answers(enum msg_number answer, enum msg_number question)
 		{ MSG_CA_STATUS, MSG_CA_STATUS_REPLY },
 		{ MSG_CA_HEADS, MSG_CA_HEAD_PAGE },
 		{ MSG_CA_CHECKPOINT, MSG_CA_CHECKPOINT_SIGNED },
+		{ MSG_CA_RECONCILE, MSG_CA_RECONCILED },
+		{ MSG_CA_RECALL, MSG_CA_RECALLED },
 	};
 	size_t i = 0;
 

@@ -91,7 +91,7 @@ static struct err *mark(const char *path, const struct manifest *m)
 	AUTO(store) struct store *s = NULL;
 
 	TRY(store_open_as_is(path, &s));
-	return store_restored_put(s, m->taken_ms);
+	return store_restored_put(s, m->taken_ms, m->rows);
 }
 
 static struct err *change_places(const char *fresh, const char *path)

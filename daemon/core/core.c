@@ -10,6 +10,7 @@
 #include "daemon/core/mail.h"
 #include "daemon/core/metrics.h"
 #include "daemon/core/presence.h"
+#include "daemon/core/reconcile.h"
 #include "daemon/core/seats.h"
 #include "daemon/core/session.h"
 #include "daemon/core/turn.h"
@@ -94,6 +95,7 @@ struct err *core_may_begin(const struct core *c)
 {
 	if (c->frozen)
 		return err_new(&ERR_WRONG_STATE, "nothing is issued: %s", c->frozen);
+	TRY(reconcile_check(c));
 	return audit_check_clock(c->audit);
 }
 
@@ -128,28 +130,24 @@ static void set_text(char **to, const char *text)
 	*to = xstrdup(text);
 }
 
-/* The operator names the head with whose loss derivd is to live: recorded, and from then on part of the chain. */
-static bool is_accepted(const struct core *c, const Common__AuditHead *seen)
-{
-	return bytes_eq(pb_bytes(seen->hash),
-		BYTES(c->settings->accept_head, sizeof(c->settings->accept_head)));
-}
-
+/* seen: NULL when no head has come to derivd-ca yet. */
 static struct err *compare(struct core *c, const Common__AuditHead *seen)
 {
+	static const struct audit_about about = {
+		.event = EV_CHAIN_BROKEN, .error = "wrong-state"
+	};
 	AUTO(err)
-	struct err *wrong = audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash));
-	struct audit_about about = { .event = EV_CHAIN_BROKEN, .error = "wrong-state" };
+	struct err *wrong =
+		seen ? audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash)) : NULL;
+	bool settled = false;
 
-	if (!wrong || c->frozen)
+	if (c->frozen)
 		return NULL;
-	if (!err_is(wrong, &ERR_WRONG_STATE))
+	if (wrong && !err_is(wrong, &ERR_WRONG_STATE))
 		return take(wrong);
-	if (is_accepted(c, seen)) {
-		about.event = EV_CHAIN_ACCEPTED;
-		return audit_add(
-			c->audit, &about, "%s; derivd.conf accepts it", err_get_text(wrong));
-	}
+	TRY(reconcile_consider(c, seen, wrong, &settled));
+	if (settled)
+		return NULL;
 	/* What the operator has to write down to go on in spite of it (derivd.conf(5)). */
 	AUTO_MEM char *hex = text_hex(pb_bytes(seen->hash));
 	AUTO(err)
@@ -161,7 +159,7 @@ static struct err *compare(struct core *c, const Common__AuditHead *seen)
 
 struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 {
-	if (!c->ca.seen && status->audit)
+	if (!c->ca.seen)
 		TRY(compare(c, status->audit));
 	c->ca.seen = true;
 	set_text(&c->ca.issuer, status->issuer);
@@ -171,5 +169,6 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
 	c->ca.certificates = status->certificates;
 	c->ca.revoked = status->revoked;
+	reconcile_go_on(c);
 	return NULL;
 }

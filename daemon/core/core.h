@@ -28,6 +28,8 @@ enum ask_kind {
 	ASK_STATUS,
 	ASK_HEADS,      /* caller and serial: who asked */
 	ASK_CHECKPOINT, /* the same */
+	ASK_RECONCILE,  /* reconcile.h */
+	ASK_RECALL,
 };
 struct ask {
 	enum ask_kind kind;
@@ -67,6 +69,18 @@ struct ca_facts {
 	uint64_t certificates, revoked; /* in its log */
 };
 
+/* Catching up with derivd-ca's log (reconcile.h). */
+struct reconcile {
+	bool begun; /* in this run */
+	bool on;
+	bool asked;                /* derivd-ca owes an answer */
+	bool numbered; /* the first walk is over, which only takes item numbers */
+	uint64_t after;            /* the log's rows up to here are dealt with */
+	uint8_t request[ID_LEN];   /* asked for whole; zeros: none */
+	unsigned int n_recalled;
+	struct audit_link seen;    /* the head that this chain does not have; 0: it has it */
+};
+
 struct core {
 	struct store *store;
 	struct audit *audit;
@@ -82,6 +96,7 @@ struct core {
 	uint64_t run;
 	int64_t started_ms;
 	struct ca_facts ca;
+	struct reconcile reconcile;
 	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
 	char *frozen;
 	/* The journal has heard that the clock stands behind the newest row. */
@@ -104,7 +119,7 @@ MUST_CHECK struct err *core_new(const char *store_path, struct settings *take_se
 void core_free(struct core *c);
 DEFINE_AUTO(core, struct core *, core_free);
 
-/* May credentials be issued now? ERR_WRONG_STATE (the chain), ERR_CA_UNREACHABLE (nobody could compare it yet),
+/* May credentials be issued now? ERR_WRONG_STATE (the chain), ERR_BUSY (reconcile.h), ERR_CA_UNREACHABLE (nobody could compare it yet),
  * ERR_CLOCK_BEHIND. core_may_begin: may derivd-ca be asked for an offer? */
 MUST_CHECK struct err *core_may_issue(const struct core *c);
 MUST_CHECK struct err *core_may_begin(const struct core *c);

@@ -83,6 +83,12 @@ struct err *credential_succeed(struct core *c, struct credential *k, const struc
 	return credential_step(c, live, CE_SUPERSEDE, &because);
 }
 
+struct err *credential_recall(struct core *c, struct credential *k, const struct cause *cause)
+{
+	TRY(drop_jobs(c, k));
+	return credential_succeed(c, k, cause);
+}
+
 struct err *credential_retire(
 	struct core *c, struct credential *k, const struct cause *cause UNUSED)
 {

@@ -110,7 +110,7 @@ static struct err *cancel_session(struct core *c, const struct device *d, const 
 	return session_end(c, r, RE_CANCEL, &ERR_DEVICE_REVOKED, actor, "the device was revoked");
 }
 
-static struct err *revoke_device(
+struct err *lifecycle_revoke_known(
 	struct core *c, struct device *d, unsigned int reason, const char *actor, const char *text)
 {
 	struct job job = { .what = JOB_REVOKE_DEVICE, .rank = 0, .reason = reason };
@@ -149,7 +149,7 @@ struct err *lifecycle_revoke_device(
 	if (d->state != DEVICE_ENROLLED)
 		return err_new(
 			&ERR_WRONG_STATE, "the device is %s already", device_state_name(d->state));
-	TRY(revoke_device(c, d, m->reason, actor, m->text));
+	TRY(lifecycle_revoke_known(c, d, m->reason, actor, m->text));
 	answer_changed(c, who, 1);
 	return NULL;
 }

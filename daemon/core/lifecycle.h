@@ -15,6 +15,9 @@ MUST_CHECK struct err *lifecycle_revoke_device(
 MUST_CHECK struct err *lifecycle_retry(
 	struct core *c, const struct caller *who, const Control__QueueRetry *m);
 
+/* The device must be ENROLLED. */
+MUST_CHECK struct err *lifecycle_revoke_known(
+	struct core *c, struct device *d, unsigned int reason, const char *actor, const char *text);
 /* derivd-ca has done its part of a device's revocation: now its certificates, and the notice. */
 MUST_CHECK struct err *lifecycle_device_revoked(struct core *c, const struct job *j);
 

@@ -23,6 +23,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/session_open.c daemon/core/session_life.c daemon/core/session_sign.c \
 	daemon/core/session_device.c \
 	daemon/core/verified.h daemon/core/verified.c \
+	daemon/core/reconcile.h daemon/core/reconcile.c daemon/core/recall.h daemon/core/recall.c \
 	daemon/core/lifecycle.h daemon/core/lifecycle.c \
 	daemon/core/ack.h daemon/core/ack.c daemon/core/delivery.h daemon/core/delivery.c \
 	daemon/core/outbox.h daemon/core/outbox.c daemon/core/outbox_ask.c daemon/core/outbox_apply.c

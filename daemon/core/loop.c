@@ -33,6 +33,8 @@ static const char *stop_text(const struct core *c)
 
 	if (c->frozen)
 		return "NOTHING IS ISSUED, the audit chain is broken; ";
+	if (c->reconcile.on)
+		return "catching up with derivd-ca's log; ";
 	return clock ? "NOTHING IS ISSUED, the clock is behind; " : "";
 }
 

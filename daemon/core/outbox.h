@@ -28,6 +28,9 @@ MUST_CHECK struct err *outbox_ask(struct core *c, const struct job *j);
 /* What comes of a good answer; the caller ends the job, unless *ret_goes_on. */
 MUST_CHECK struct err *outbox_apply(
 	struct core *c, struct job *j, const void *body, bool *ret_goes_on);
+/* Certificate, chain, serial number and dates go to the credential and its papers; the caller puts the credential. */
+MUST_CHECK struct err *outbox_keep_certificate(
+	struct core *c, struct credential *k, const Ca__Certified *m);
 /* What comes of a refusal for good; *ret_keep: the job stays, failed, to be seen. */
 MUST_CHECK struct err *outbox_refused(
 	struct core *c, const struct job *j, const struct err *why, bool *ret_keep);

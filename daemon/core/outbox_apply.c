@@ -70,7 +70,8 @@ static struct buf *pack_chain(const Ca__Certified *m)
 	return b;
 }
 
-static struct err *keep_certificate(struct core *c, struct credential *k, const Ca__Certified *m)
+struct err *outbox_keep_certificate(
+	struct core *c, struct credential *k, const Ca__Certified *m)
 {
 	AUTO(papers) struct papers *p = NULL;
 
@@ -101,7 +102,7 @@ static struct err *apply_certified(
 	if (!credential_can(k, event))
 		return NULL;
 	if (m->serial[0])
-		TRY(keep_certificate(c, k, m));
+		TRY(outbox_keep_certificate(c, k, m));
 	if (!m->revoked)
 		metrics_took(&c->metrics->issuance, k->created_ms);
 	return credential_step(c, k, event, m->revoked ? &gone : &cause);

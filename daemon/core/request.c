@@ -70,6 +70,7 @@ static const enum event credential_audit[] = {
 	[CE_REJECT] = EV_CREDENTIAL_REJECTED,
 	[CE_CANCEL] = EV_CREDENTIAL_CANCELLED,
 	[CE_UNCLAIM] = EV_UNCLAIMED,
+	[CE_RECALLED] = EV_ACTIVE,
 };
 
 static bool find_request_move(enum request_state state, enum request_event event, size_t *ret_at)

@@ -85,9 +85,13 @@ MUST_CHECK struct err *store_find(
 MUST_CHECK struct err *store_new_run(
 	struct store *s, const uint8_t boot_id[static 16], uint64_t *ret_run, bool *ret_same_boot);
 
-/* In a store that was put back from a backup, until a start has recorded it: when the backup was taken. 0: it was not. */
-MUST_CHECK struct err *store_restored_put(struct store *s, int64_t taken_ms);
-MUST_CHECK struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms);
+/*
+ * In a store that was put back from a backup, until it has caught up: when the backup was taken, and how many audit rows it has.
+ * taken_ms is 0: it was not.
+ */
+MUST_CHECK struct err *store_restored_put(struct store *s, int64_t taken_ms, uint64_t rows);
+MUST_CHECK struct err *store_restored_get(
+	struct store *s, int64_t *ret_taken_ms, uint64_t *ret_rows);
 
 struct audit_link {
 	uint64_t sequence; /* 0: the chain is empty, hash is zeros */
@@ -103,6 +107,9 @@ void audit_stored_free(struct audit_stored *a);
 DEFINE_AUTO(audit_stored, struct audit_stored *, audit_stored_free);
 
 MUST_CHECK struct err *store_audit_head(struct store *s, struct audit_link *ret_head);
+/* The head that derivd-ca has seen and this chain does not have, once the store has caught up in spite of it; sequence 0: none. */
+MUST_CHECK struct err *store_accepted_put(struct store *s, const struct audit_link *head);
+MUST_CHECK struct err *store_accepted_get(struct store *s, struct audit_link *ret_head);
 MUST_CHECK struct err *store_audit_append(struct store *s, const struct audit_link *link,
 	struct bytes body, const uint8_t *request, const uint8_t *device);
 /* The hash of one row. ERR_NO_SUCH. */
@@ -213,6 +220,9 @@ MUST_CHECK struct err *store_device_add(struct store *s, const struct device *d)
 MUST_CHECK struct err *store_device_put(struct store *s, const struct device *d);
 MUST_CHECK struct err *store_device_seen(
 	struct store *s, const uint8_t id[static SHA256_LEN], int64_t now_ms);
+/* Its next item number will be higher than this one. A device that is not there stays so. */
+MUST_CHECK struct err *store_device_raise(
+	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t number);
 /* Takes the device's next item number. */
 MUST_CHECK struct err *store_device_number(
 	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t *ret_number);

@@ -30,19 +30,46 @@ struct err *store_new_run(
 	return NULL;
 }
 
-struct err *store_restored_put(struct store *s, int64_t taken_ms)
+struct err *store_restored_put(struct store *s, int64_t taken_ms, uint64_t rows)
 {
+	TRY(sql_run(s, "DELETE FROM meta WHERE key IN ('restored', 'restored rows')", ""));
 	if (!taken_ms)
-		return sql_run(s, "DELETE FROM meta WHERE key = 'restored'", "");
-	return sql_run(s,
-		"INSERT INTO meta(key, number) VALUES('restored', ?) ON CONFLICT(key) DO UPDATE SET "
-		"number = excluded.number",
-		"i", taken_ms);
+		return NULL;
+	return sql_run(s, "INSERT INTO meta(key, number) VALUES('restored', ?), ('restored rows', ?)",
+		"ii", taken_ms, (int64_t)rows);
 }
 
-struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms)
+struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms, uint64_t *ret_rows)
 {
-	return sql_number(s, ret_taken_ms, "SELECT number FROM meta WHERE key = 'restored'", "");
+	int64_t rows = 0;
+
+	TRY(sql_number(s, ret_taken_ms, "SELECT number FROM meta WHERE key = 'restored'", ""));
+	TRY(sql_number(s, &rows, "SELECT number FROM meta WHERE key = 'restored rows'", ""));
+	*ret_rows = (uint64_t)rows;
+	return NULL;
+}
+
+struct err *store_accepted_put(struct store *s, const struct audit_link *head)
+{
+	return sql_run(s,
+		"INSERT INTO meta(key, number, bytes) VALUES('accepted', ?, ?) ON CONFLICT(key) DO "
+		"UPDATE SET number = excluded.number, bytes = excluded.bytes",
+		"ih", (int64_t)head->sequence, head->hash);
+}
+
+struct err *store_accepted_get(struct store *s, struct audit_link *ret_head)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+	bool row = false;
+
+	memset(ret_head, 0, sizeof(*ret_head));
+	TRY(sql_start(s, &stmt, "SELECT number, bytes FROM meta WHERE key = 'accepted'", ""));
+	TRY(sql_next(s, stmt, &row));
+	if (!row)
+		return NULL;
+	ret_head->sequence = (uint64_t)sql_int(stmt, 0);
+	sql_id(stmt, 1, ret_head->hash, SHA256_LEN);
+	return NULL;
 }
 
 struct err *store_audit_head(struct store *s, struct audit_link *ret_head)

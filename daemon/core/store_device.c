@@ -135,6 +135,13 @@ struct err *store_device_seen(struct store *s, const uint8_t id[static SHA256_LE
 	return sql_run(s, "UPDATE device SET seen_ms = ?2 WHERE id = ?1", "hi", id, now_ms);
 }
 
+struct err *store_device_raise(
+	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t number)
+{
+	return sql_run(s, "UPDATE device SET last_number = max(last_number, ?) WHERE id = ?", "ih",
+		(int64_t)number, id);
+}
+
 struct err *store_device_number(
 	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t *ret_number)
 {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/metrics.h"
+#include "daemon/core/reconcile.h"
 
 static void answer_error(struct core *c, const struct from *from, const struct err *e)
 {
@@ -28,6 +29,7 @@ static void fail_turn(struct core *c, struct err *take_e)
 
 	c->lost_answers = true;
 	metrics_error(c->metrics, IN_DERIVD, take_e);
+	reconcile_turn_lost(c);
 	store_abandon(c->store);
 	audit_abandon(c->audit);
 	mail_drop(c);

@@ -168,3 +168,12 @@ struct err *verified_apply(
 		return session_end(c, r, RE_REFUSE, err_get_kind(no), NULL, "%s", err_get_text(no));
 	return store_all(c, r, v);
 }
+
+struct err *verified_recall(
+	struct core *c, const uint8_t request[static ID_LEN], const Ca__Verified *v)
+{
+	AUTO(request) struct request *r = NULL;
+
+	TRY(store_request_get(c->store, request, &r));
+	return store_all(c, r, v);
+}

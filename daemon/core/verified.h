@@ -7,4 +7,8 @@
 MUST_CHECK struct err *verified_apply(
 	struct core *c, const uint8_t request[static ID_LEN], const Ca__Verified *v);
 
+/* The same for what was verified and issued once already (recall.h): the house's rules were kept then. */
+MUST_CHECK struct err *verified_recall(
+	struct core *c, const uint8_t request[static ID_LEN], const Ca__Verified *v);
+
 #endif

@@ -448,6 +448,48 @@ static void status_and_heads(void **state)
 	assert_int_equal(page->time_ms, world_now_ms);
 }
 
+/* What a store that has lost everything can learn. */
+static void the_log_can_be_asked_again(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(issued) struct issued *i = issue(w, NULL);
+	AUTO_MSG Ca__Reconciled *page = NULL;
+	AUTO_MSG Ca__Reconciled *rest = NULL;
+	AUTO_MSG Ca__Recalled *m = NULL;
+	Ca__Reconcile q = CA__RECONCILE__INIT;
+	Ca__Recall recall = CA__RECALL__INIT;
+	uint8_t nobody[REQUEST_ID_LEN] = { 1 };
+	unsigned int n[6] = { 0 };
+
+	assert_ok(op_reconcile(w->s, &q, &page));
+	assert_ok(msg_check(&page->base));
+	assert_int_equal(page->next, 0);
+	for (size_t k = 0; k < page->n_rows; k++) {
+		assert_true(k == 0 || page->rows[k]->row > page->rows[k - 1]->row);
+		n[page->rows[k]->what]++;
+	}
+	assert_int_equal(n[CA__KNOWN__KNOWN_RECEIPT], 1);
+	assert_int_equal(n[CA__KNOWN__KNOWN_CERTIFICATE], 2);
+	recall.request_id = page->rows[0]->id;
+	assert_ok(op_recall(w->s, &recall, &m));
+	assert_ok(msg_check(&m->base));
+	assert_int_equal(m->n_issued, 2);
+	for (size_t k = 0; k < m->n_issued; k++)
+		assert_int_equal(m->issued[k]->ticket != NULL, m->issued[k]->purpose == ENCRYPTION);
+	/* The same receipt again, and a page after the last row. */
+	AUTO_MSG Ca__Verified *again = NULL;
+	Ca__Verify verify = CA__VERIFY__INIT;
+	verify.evidence = m->evidence;
+	assert_ok(op_verify(w->s, &verify, &again));
+	assert_true(bytes_eq(pb_bytes(again->receipt->body), pb_bytes(m->verified->receipt->body)));
+	q.after = page->rows[page->n_rows - 1]->row;
+	assert_ok(op_reconcile(w->s, &q, &rest));
+	assert_int_equal(rest->n_rows, 0);
+	recall.request_id = pb_lend(BYTES(nobody, sizeof(nobody)));
+	msg_free(take(m));
+	assert_err(op_recall(w->s, &recall, &m), &ERR_NO_SUCH);
+}
+
 static void a_checkpoint_has_both_ends(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
@@ -455,7 +497,8 @@ static void a_checkpoint_has_both_ends(void **state)
 	AUTO_MSG Ca__CheckpointSigned *m = NULL;
 	Ca__Checkpoint q = CA__CHECKPOINT__INIT;
 	Common__AuditHead head = COMMON__AUDIT_HEAD__INIT;
-	uint8_t challenge[CHECKPOINT_CHALLENGE_LEN] = { 1, 2, 3 }, hash[SHA256_LEN], log[SHA256_LEN];
+	uint8_t challenge[CHECKPOINT_CHALLENGE_LEN] = { 1, 2, 3 }, hash[SHA256_LEN],
+		log[SHA256_LEN];
 	struct checkpoint c;
 	int64_t newest;
 	uint64_t rows;
@@ -516,6 +559,7 @@ int main(void)
 		cmocka_unit_test(expired_entries_leave_the_crl),
 		cmocka_unit_test(a_crl_that_was_not_written),
 		cmocka_unit_test(status_and_heads),
+		cmocka_unit_test(the_log_can_be_asked_again),
 		cmocka_unit_test(a_checkpoint_has_both_ends),
 		cmocka_unit_test(heads_come_in_pages),
 	};

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "daemon/core/lifecycle.h"
+#include "daemon/core/reconcile.h"
 #include "daemon/core/seats.h"
 #include "daemon/core/store_sql.h"
 
@@ -224,6 +225,25 @@ static struct err *sweep(struct core *core, void *arg)
 	return lifecycle_sweep(core, arg);
 }
 
+/* The log has nothing that the store lacks. */
+static struct err *caught_up(struct core *core, void *arg UNUSED)
+{
+	const struct ask ask = { .kind = ASK_RECONCILE };
+	const Ca__Reconciled m = CA__RECONCILED__INIT;
+	const struct answer a = { .body = &m };
+
+	return reconcile_came(core, &ask, &a);
+}
+
+static struct err *ca_is_away(struct core *core, void *arg UNUSED)
+{
+	const struct ask ask = { .kind = ASK_RECONCILE };
+	AUTO(err) struct err *e = err_new(&ERR_CA_UNREACHABLE, "gone");
+	const struct answer a = { .error = e };
+
+	return reconcile_came(core, &ask, &a);
+}
+
 static void a_store_that_was_put_back_is_found(void **state)
 {
 	Ca__CaStatus m = CA__CA_STATUS__INIT;
@@ -252,7 +272,56 @@ static void a_store_that_was_put_back_is_found(void **state)
 	memcpy(c->settings->accept_head, hash, SHA256_LEN);
 	assert_true(turn_run(c, &nobody, status, &m));
 	assert_true(turn_end(c));
+	/* First it has to know what derivd-ca knows. */
+	assert_err(core_may_issue(c), &ERR_BUSY);
+	assert_int_equal(post.letter[post.n - 1].number, MSG_CA_RECONCILE);
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_end(c));
 	assert_ok(core_may_issue(c));
+	/* And not again with the next start, also when the line is out of derivd.conf. */
+	engine_close(c);
+	c = engine_open(false);
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	assert_ok(core_may_issue(c));
+	/* Another loss is another matter. */
+	engine_close(c);
+	c = engine_open(false);
+	head.sequence = 1001;
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	assert_err(core_may_issue(c), &ERR_WRONG_STATE);
+}
+
+/* A backup that was put back has the mark: it catches up, through failures, and then the mark is gone. */
+static void a_restored_store_catches_up(void **state)
+{
+	Ca__CaStatus m = CA__CA_STATUS__INIT;
+	struct from nobody = { .kind = FROM_NOBODY };
+	int64_t taken = 0;
+	uint64_t rows = 0;
+
+	assert_ok(store_restored_put(c->store, 1700000000000, 5));
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	assert_err(core_may_issue(c), &ERR_BUSY);
+	assert_false(turn_run(c, &nobody, ca_is_away, NULL));
+	assert_true(turn_end(c));
+	assert_err(core_may_issue(c), &ERR_BUSY);
+	/* The next status asks again; a store that fails begins again. */
+	post.n = 0;
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	assert_int_equal(post.letter[post.n - 1].number, MSG_CA_RECONCILE);
+	assert_ok(store_restored_get(c->store, &taken, &rows));
+	assert_int_equal(rows, 5);
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_end(c));
+	assert_ok(core_may_issue(c));
+	assert_ok(store_restored_get(c->store, &taken, &rows));
+	assert_int_equal(taken, 0);
 }
 
 static void a_row_that_is_gone_is_found(void **state)
@@ -350,6 +419,7 @@ int main(void)
 		TEST(a_turn_ends_however_busy_the_loop_is),
 		TEST(a_changed_row_is_found),
 		TEST(a_store_that_was_put_back_is_found),
+		TEST(a_restored_store_catches_up),
 		TEST(a_row_that_is_gone_is_found),
 		TEST(a_clock_that_is_behind_is_recorded_once),
 		TEST(a_row_can_be_read_again),
