@@ -20,7 +20,7 @@
 
 static struct err *only_root(void)
 {
-	return geteuid() == 0 ? NULL : err_errno(EPERM, "only root may: a backup has every key");
+	return geteuid() == 0 ? NULL : err_errno(EPERM, _("only root may: a backup has every key"));
 }
 
 /* Does something with each file below, directories last. */
@@ -119,7 +119,7 @@ static struct err *make(const struct ctl *c, const char *dir)
 	AUTO_MEM char *part = xasprintf("%s.part", dir);
 
 	if (access(dir, F_OK) == 0)
-		return ctl_usage("%s is there already: name a directory that is not", dir);
+		return ctl_usage(_("%s is there already: name a directory that is not"), dir);
 	if (mkdir(part, 0700) != 0)
 		return err_errno(errno, "%s", part);
 	struct err *e = chmod(part, 0711) == 0 ? fill(c, part) : err_errno(errno, "%s", part);
@@ -142,8 +142,8 @@ struct err *cmd_backup(struct ctl *c, int argc, char **argv)
 
 		json_print(j);
 	} else {
-		(void)printf("The backup is whole: %s. It has the CA's keys: keep it as you keep "
-			     "them.\n",
+		(void)printf(_("The backup is whole: %s. It has the CA's keys: keep it as you keep "
+			     "them.\n"),
 			dir);
 	}
 	return NULL;
@@ -200,7 +200,7 @@ struct err *cmd_restore(struct ctl *c, int argc, char **argv)
 
 		json_print(j);
 	} else if (!only_check) {
-		(void)printf("Next:  derivd-ca check; start the services; derivctl status\n");
+		(void)printf(_("Next:  derivd-ca check; start the services; derivctl status\n"));
 	}
 	return NULL;
 }
