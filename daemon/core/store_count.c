@@ -115,9 +115,8 @@ struct err *store_count_all(struct store *s, struct store_counts *ret_counts)
 struct err *store_job_oldest(struct store *s, enum job_what what, int64_t *ret_created_ms)
 {
 	return sql_number(s, ret_created_ms,
-		"SELECT created_ms FROM job INDEXED BY job_what WHERE what = ? AND state <> "
-		"'failed' "
-		"ORDER BY n LIMIT 1",
+		"SELECT created_ms FROM job INDEXED BY job_what "
+		"WHERE n > 0 AND what = ? AND state <> 'failed' ORDER BY n LIMIT 1",
 		"t", job_what_name(what));
 }
 

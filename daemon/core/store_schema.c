@@ -122,7 +122,8 @@ static const char *const steps[] = {
 	"CREATE TABLE counted(thing TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL,"
 	" PRIMARY KEY(thing, kind, state)) STRICT, WITHOUT ROWID;"
 	"INSERT INTO counted SELECT 'job', what, state, count(*) FROM job GROUP BY what, state;"
-	"CREATE INDEX job_what ON job(what);"
+	/* Of the jobs of a kind the oldest; partial, so that no other query takes it for the better one. */
+	"CREATE INDEX job_what ON job(what) WHERE n > 0;"
 	"CREATE TRIGGER job_added AFTER INSERT ON job BEGIN " COUNT_IN("job", "NEW.what") " END;"
 	"CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN " COUNT_OUT("job", "OLD.what") " END;"
 	"CREATE TRIGGER job_moved AFTER UPDATE OF what, state ON job"
