@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 #include "proto/kind.h"
 
 #define CHUNK 65536
+/* Of one second. */
+#define ASIDE_MAX 100
 
 struct err *place_begin(const char *dir, const char *like)
 {
@@ -80,13 +83,21 @@ struct err *place_copy(const char *from, const char *to, const char *like)
 	return io_put_in_place(part, to, 0600);
 }
 
+/* What was put aside earlier stays, also when that was within the same second. */
 struct err *place_aside(const char *path, const char *stamp)
 {
 	AUTO_MEM char *aside = xasprintf("%s.before-%s", path, stamp);
 
-	if (access(path, F_OK) != 0)
-		return NULL;
-	return rename(path, aside) == 0 ? NULL : err_errno(errno, "%s", path);
+	for (unsigned int n = 2; n < ASIDE_MAX; n++) {
+		if (renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE) == 0 ||
+			errno == ENOENT)
+			return NULL;
+		if (errno != EEXIST)
+			return err_errno(errno, "%s", path);
+		free(aside);
+		aside = xasprintf("%s.before-%s-%u", path, stamp, n);
+	}
+	return err_errno(EEXIST, "%s", aside);
 }
 
 struct err *place_aside_db(const char *path, const char *stamp)

@@ -15,7 +15,7 @@ MUST_CHECK struct err *place_begin(const char *dir, const char *like);
  * replaced. ERR_SYSTEM.
  */
 MUST_CHECK struct err *place_copy(const char *from, const char *to, const char *like);
-/* Renames what is there to "PATH.before-STAMP"; nothing there is fine. ERR_SYSTEM. */
+/* Renames what is there to "PATH.before-STAMP", or with a number behind it if that is taken; nothing there is fine. ERR_SYSTEM. */
 MUST_CHECK struct err *place_aside(const char *path, const char *stamp);
 /*
  * The same for a database that is to be replaced: not while somebody uses it. A damaged one goes aside as it is, with its

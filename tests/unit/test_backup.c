@@ -270,6 +270,25 @@ static void sums_name_what_was_changed(void **state)
 	assert_err(sums_check(dir, &read), &ERR_NOTFOUND);
 }
 
+static void what_was_put_aside_stays(void **state)
+{
+	AUTO_MEM char *path = at("kept");
+	AUTO_MEM char *first = at("kept.before-20261122T230000Z");
+	AUTO_MEM char *second = at("kept.before-20261122T230000Z-2");
+	AUTO_MEM char *inside = at("kept/x");
+	AUTO_MEM char *kept = at("kept.before-20261122T230000Z/x");
+
+	assert_ok(place_aside(path, "20261122T230000Z"));
+	assert_ok(io_mkdirs(inside, 0700));
+	assert_ok(place_aside(path, "20261122T230000Z"));
+	assert_ok(io_write_file(path, BYTES("2", 1), 0600));
+	assert_ok(place_aside(path, "20261122T230000Z"));
+	assert_int_equal(access(kept, F_OK), 0);
+	assert_int_equal(access(first, F_OK), 0);
+	assert_int_equal(access(second, F_OK), 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void names_that_lead_elsewhere(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "../x", "/etc/passwd", "a/../b", "a//b",
@@ -298,6 +317,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_database_is_no_backup),
 		cmocka_unit_test(a_damaged_page_is_found),
 		cmocka_unit_test(sums_name_what_was_changed),
+		cmocka_unit_test(what_was_put_aside_stays),
 		cmocka_unit_test(names_that_lead_elsewhere),
 	};
 
