@@ -10,6 +10,20 @@ EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/cop
 	contrib/debian/derivd.templates contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
 	contrib/debian/source/format
 
+# Completions; zsh of Debian looks for those of packages in vendor-completions.
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = contrib/completions/_derivctl
+EXTRA_DIST += contrib/completions/derivctl.bash
+install-data-local: install-completion
+install-completion:
+	$(MKDIR_P) "$(DESTDIR)$(bashcompletiondir)"
+	$(INSTALL_DATA) $(srcdir)/contrib/completions/derivctl.bash "$(DESTDIR)$(bashcompletiondir)/derivctl"
+uninstall-local: uninstall-completion
+uninstall-completion:
+	rm -f "$(DESTDIR)$(bashcompletiondir)/derivctl"
+.PHONY: install-completion uninstall-completion
+
 # For Prometheus and Grafana.
 metricsdir = $(pkgdatadir)/metrics
 dist_metrics_DATA = contrib/metrics/alerts.yml contrib/metrics/dashboard.json

@@ -26,8 +26,9 @@ TESTS += tests/e2e/test_metrics.py
 EXTRA_DIST += tests/e2e/test_metrics.py
 
 # derivctl at a terminal
-TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py
-EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py tests/lib/screen.py tests/lib/sitting.py
+TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py \
+	tests/e2e/test_completion.py
+EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py tests/e2e/test_completion.py tests/lib/screen.py tests/lib/sitting.py
 
 # Backup and restore
 TESTS += tests/e2e/test_backup.py tests/e2e/test_reconcile.py

@@ -27,7 +27,7 @@ METRICS = kiosk.program("derivd-metrics")
 
 
 def metrics(*words, uid=MONITOR, **how):
-    return run(METRICS, *words, env=kiosk.environment(), preexec_fn=kiosk.as_person(uid), **how)
+    return run(METRICS, *words, env=kiosk.environment(), **kiosk.as_person(uid), **how)
 
 
 def values(text):
