@@ -4,8 +4,10 @@
  */
 #include "pkcs11/readers.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/proc.h"
@@ -13,6 +15,8 @@
 #include "pkcs11/pcsc.h"
 #include "proto/kind.h"
 
+/* Where libpcsclite finds the service. */
+#define PCSCLITE_SOCKET "/run/pcscd/pcscd.comm"
 #define PLUG_AND_PLAY "\\\\?PnP?\\Notification"
 
 struct readers {
@@ -44,12 +48,29 @@ void readers_free(struct readers *r)
 	free(r);
 }
 
+/*
+ * A pcscd that asks polkit takes the connection and ends it when the answer is no, and the library knows only that it ended;
+ * a socket that may not be opened looks to it like none.
+ */
+static bool is_refusal(LONG rv)
+{
+	const char *name = secure_getenv("PCSCLITE_CSOCK_NAME");
+
+	if (rv == SCARD_W_SECURITY_VIOLATION || rv == SCARD_F_COMM_ERROR)
+		return true;
+	return rv == SCARD_E_NO_SERVICE && access(name ? name : PCSCLITE_SOCKET, W_OK) != 0 &&
+	       errno == EACCES;
+}
+
 static struct err *connect_service(struct readers *r)
 {
 	if (r->connected)
 		return NULL;
 	LONG rv = PCSC_CALL(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &r->context));
-	/* Whatever the reason, it is the service that cannot be had. */
+	if (rv != SCARD_S_SUCCESS && is_refusal(rv))
+		return err_new(&ERR_PCSC_DENIED, "the PC/SC service refuses uid %u: %s", getuid(),
+			pcsc_stringify_error(rv));
+	/* Whatever else it is, it is the service that cannot be had. */
 	TRY(err_as(&ERR_PCSC_GONE, pcsc_error(rv, "SCardEstablishContext"), "the PC/SC service"));
 	r->connected = true;
 	return NULL;
@@ -182,7 +203,7 @@ struct err *readers_wait(struct readers *r, unsigned int timeout_ms, bool *ret_c
 		r->known = false;
 		r->n = 0;
 	}
-	return err_as(&ERR_PCSC_GONE, e, "readers");
+	return err_is(e, &ERR_PCSC_DENIED) ? e : err_as(&ERR_PCSC_GONE, e, "readers");
 }
 
 size_t readers_len(const struct readers *r)

@@ -1,4 +1,4 @@
-/* serve.c: five operations on one session. */
+/* serve.c: six operations on one session. */
 #include "pkcs11/serve.h"
 
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "pkcs11/facts_out.h"
+#include "pkcs11/module.h"
 #include "pkcs11/readers.h"
 #include "pkcs11/session.h"
 #include "proto/worker.h"
@@ -19,6 +20,9 @@
 
 /* How long a change among the readers waits for us to see that the watcher has hung up. */
 #define WATCH_SLICE_MS 1000
+
+/* Of what is wrong with the module. */
+#define TROUBLE_TEXT_MAX 2048
 
 struct serve {
 	const struct settings *settings;
@@ -246,6 +250,25 @@ static struct err *run_sign(struct worker *w, const void *body)
 	return worker_reply(w, MSG_CARD_SIGNATURE, &reply);
 }
 
+/* A module is foreign code: the process ends with this connection, whatever it left behind. */
+static struct err *run_check(struct worker *w, const void *request)
+{
+	const struct serve *v = w->state;
+	AUTO(module) struct module *module = NULL;
+	Card__Checked m = CARD__CHECKED__INIT;
+	AUTO(err) struct err *e = module_open(v->settings->module, v->settings->arguments,
+		v->settings->call_s, &module);
+	AUTO_MEM char *text = e ? text_safe(BYTES(err_get_text(e), strlen(err_get_text(e)))) : NULL;
+	AUTO_MEM char *cut = text_cut(text, TROUBLE_TEXT_MAX);
+
+	(void)request;
+	m.module = v->settings->module;
+	if (e)
+		m.trouble = (char *)(uintptr_t)err_get_kind(e)->name;
+	m.text = cut;
+	return worker_reply(w, MSG_CARD_CHECKED, &m);
+}
+
 static struct err *run_close(struct worker *w, const void *request)
 {
 	(void)request;
@@ -260,6 +283,7 @@ struct err *serve_connection(int take_fd, const struct settings *settings)
 		{ MSG_CARD_WATCH_READERS, run_watch_readers },
 		{ MSG_CARD_OPEN, run_open },
 		{ MSG_CARD_SIGN, run_sign },
+		{ MSG_CARD_CHECK, run_check },
 		{ MSG_CARD_CLOSE, run_close },
 		{ 0 },
 	};

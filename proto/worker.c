@@ -8,6 +8,8 @@
 #include "base/proc.h"
 
 #define HELLO_TIMEOUT_MS 10000
+/* Of somebody who is turned away: for Hello, and for the question. */
+#define AWAY_TIMEOUT_MS 500
 
 static const struct worker_op *find(const struct worker_op *ops, uint16_t number)
 {
@@ -220,6 +222,18 @@ static struct err *refuse_all(struct peer *p, const char *program, const struct 
 			return NULL;
 		TRY(peer_send_error(p, m.serial, why));
 	}
+}
+
+struct err *worker_turn_away(
+	int take_fd, enum msg_link link, const char *program, const struct err *why)
+{
+	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
+	struct peer_message m;
+
+	TRY(peer_hello(p, program, AWAY_TIMEOUT_MS));
+	TRY(peer_recv(p, AWAY_TIMEOUT_MS, &m));
+	msg_free(m.body);
+	return peer_send_error(p, m.serial, why);
 }
 
 struct err *worker_refuse(

@@ -58,6 +58,12 @@ MUST_CHECK struct err *worker_run_settled(int take_fd, enum msg_link link, const
  */
 MUST_CHECK struct err *worker_refuse(
 	int take_fd, enum msg_link link, const char *program, struct err *take_why);
+/*
+ * The same for a service that is about to end: one request, quickly, and nothing is logged. Errors as for worker_run, and
+ * ERR_TIMEOUT.
+ */
+MUST_CHECK struct err *worker_turn_away(
+	int take_fd, enum msg_link link, const char *program, const struct err *why);
 /* Sends the answer to the request that is being served, or lets it wait. */
 MUST_CHECK struct err *worker_reply(struct worker *w, enum msg_number number, const void *body);
 /* Answers with Done. */

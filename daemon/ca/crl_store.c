@@ -158,14 +158,24 @@ void crl_store_digest_of(
 			memcpy(ret_digest, s->v[i].digest, SHA256_LEN);
 }
 
-char *crl_store_path(const char *url)
+static char *path_of(const char *url, const char *ending)
 {
 	uint8_t hash[SHA256_LEN];
 
 	sha256(BYTES(url, strlen(url)), hash);
 	AUTO_MEM char *hex = text_hex(BYTES(hash, sizeof(hash)));
-	AUTO_MEM char *file = xasprintf("cache/%s.crl", hex);
+	AUTO_MEM char *file = xasprintf("cache/%s.%s", hex, ending);
 	return proc_state_path("ca", file);
+}
+
+char *crl_store_path(const char *url)
+{
+	return path_of(url, "crl");
+}
+
+char *crl_store_url_path(const char *url)
+{
+	return path_of(url, "url");
 }
 
 bool crl_is_current(const X509_CRL *crl, int64_t now_ms)

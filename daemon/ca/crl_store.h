@@ -33,6 +33,8 @@ void crl_store_digest_of(
 	const struct crl_store *s, const X509_CRL *crl, uint8_t ret_digest[static SHA256_LEN]);
 /* Where the CRL of a URL is cached; the caller frees. */
 char *crl_store_path(const char *url);
+/* A file beside it in which its URL stands, as of the last attempt to fetch it; the caller frees. */
+char *crl_store_url_path(const char *url);
 /* Exactly one CRL in DER or PEM. ERR_FORMAT. */
 MUST_CHECK struct err *crl_parse(struct bytes data, X509_CRL **ret_crl);
 /* May a CRL be relied on at that time: begun, and not past its nextUpdate (which must be there)? */

@@ -46,7 +46,7 @@ static struct err *check_mode(const char *path)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return err_new(&ERR_CA_MISCONFIGURED, "%s is not there", path);
+		return err_new(&ERR_CA_KEY, "%s is not there", path);
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
 		return err_new(&ERR_CA_MISCONFIGURED,
 			"%s can be read by others than its owner: chmod 600", path);

@@ -42,6 +42,8 @@ struct err *ledger_error(struct ledger *l, const char *what)
 		return err_new(&ERR_STORE_FULL, "%s: %s: %s", l->path, what, text);
 	if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
 		return err_new(&ERR_BUSY, "%s: %s: another process holds it", l->path, what);
+	if (code == SQLITE_READONLY)
+		return err_new(&ERR_STORE_READ_ONLY, "%s: it cannot be written", l->path);
 	return err_new(&ERR_STORE, "%s: %s: %s", l->path, what, text);
 }
 

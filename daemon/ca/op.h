@@ -24,6 +24,7 @@ MUST_CHECK struct err *op_revoke_device(
 	struct state *s, const Ca__RevokeDevice *request, Ca__Revoked **ret);
 MUST_CHECK struct err *op_crl(struct state *s, const Ca__Crl *request, Ca__CrlPublished **ret);
 MUST_CHECK struct err *op_status(struct state *s, const Ca__Status *request, Ca__CaStatus **ret);
+MUST_CHECK struct err *op_check(struct state *s, const Ca__Check *request, Ca__Checked **ret);
 MUST_CHECK struct err *op_heads(struct state *s, const Ca__Heads *request, Ca__HeadPage **ret);
 MUST_CHECK struct err *op_reconcile(
 	struct state *s, const Ca__Reconcile *request, Ca__Reconciled **ret);

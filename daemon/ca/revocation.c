@@ -220,6 +220,14 @@ static struct err *call_courier(
 	return ask_courier(r, &fetch, ret_fetched);
 }
 
+/* So that doctor can ask for it when nobody else does. */
+static struct err *note_url(const char *url)
+{
+	AUTO_MEM char *path = crl_store_url_path(url);
+
+	return err_wrap(io_write_file(path, BYTES(url, strlen(url)), 0600), "the cache of CRLs");
+}
+
 static struct err *fetch(struct inquiry *q, const char *url, const char *path, const X509_CRL *held)
 {
 	AUTO_MSG Courier__Fetched *fetched = NULL;
@@ -237,6 +245,7 @@ static struct err *fetch(struct inquiry *q, const char *url, const char *path, c
 	if (began + FETCH_MS > q->r->until_ms)
 		return err_new(
 			&ERR_REVOCATION_UNKNOWN, "was not fetched, since others took too long");
+	TRY(note_url(url));
 	struct err *e = call_courier(q->r, url, &fetched);
 	if (!e && fetched->status != 200)
 		e = err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);
@@ -515,4 +524,41 @@ bool revocation_basis_stands(struct revocation *r, const struct anchor *anchor,
 		if (basis->v[i].kind != BASIS_ANCHOR && !file_stands(r, &basis->v[i], now_ms))
 			return false;
 	return now_ms < basis->until_ms;
+}
+
+/* --- for doctor --- */
+
+static struct err *try_fetch(struct revocation *r, const char *text, X509_CRL **ret_crl)
+{
+	AUTO_MSG Courier__Fetched *fetched = NULL;
+	AUTO(url) struct url *url = NULL;
+
+	TRY(url_parse(text, &url));
+	if (!url_matches(url, (const char *const *)r->settings->fetch_allow.v))
+		return err_new(&ERR_DENIED, "not admitted by fetch-allow in ca.conf");
+	TRY(call_courier(r, url->text, &fetched));
+	if (fetched->status != 200)
+		return err_new(&ERR_COURIER, "the server answers with status %u", fetched->status);
+	return crl_parse(pb_bytes(fetched->body), ret_crl);
+}
+
+struct err *revocation_try(struct revocation *r, const char *url, int64_t now_ms, bool *ret_tried)
+{
+	AUTO_MEM char *path = crl_store_path(url);
+	AUTO(crl) X509_CRL *fetched = NULL;
+	X509_CRL *crl = NULL;
+	int64_t age = 0;
+	AUTO(err) struct err *cached = crl_store_file(r->store, path, now_ms, &crl, &age);
+
+	*ret_tried = false;
+	if (!cached && crl_is_current(crl, now_ms) && age >= 0 &&
+		age < (int64_t)r->settings->crl_refresh_ms)
+		return NULL;
+	*ret_tried = true;
+	struct err *e = try_fetch(r, url, &fetched);
+	if (e)
+		return err_as(&ERR_CRL_UNREACHABLE, e, "it cannot be fetched");
+	if (!crl_is_current(fetched, now_ms))
+		return err_new(&ERR_CRL_STALE, "its server has none that is current");
+	return NULL;
 }

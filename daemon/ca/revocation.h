@@ -41,4 +41,11 @@ bool revocation_basis_stands(struct revocation *r, const struct anchor *anchor,
 bool revocation_stands(
 	struct revocation *r, const uint8_t cert_hash[static SHA256_LEN], int64_t now_ms);
 
+/*
+ * How the CRL of a URL is, for derivctl doctor: good while the cached one is current and not due to be fetched again; else it
+ * is fetched to see whether it can be, and not kept. ERR_CRL_UNREACHABLE, ERR_CRL_STALE. *ret_tried: the network was asked.
+ */
+MUST_CHECK struct err *revocation_try(
+	struct revocation *r, const char *url, int64_t now_ms, bool *ret_tried);
+
 #endif

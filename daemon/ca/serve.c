@@ -84,6 +84,7 @@ RUN(revoke, Ca__Revoked, MSG_CA_REVOKED)
 RUN(revoke_device, Ca__Revoked, MSG_CA_REVOKED)
 RUN(crl, Ca__CrlPublished, MSG_CA_CRL_PUBLISHED)
 RUN(status, Ca__CaStatus, MSG_CA_STATUS_REPLY)
+RUN(check, Ca__Checked, MSG_CA_CHECKED)
 RUN(heads, Ca__HeadPage, MSG_CA_HEAD_PAGE)
 RUN(reconcile, Ca__Reconciled, MSG_CA_RECONCILED)
 RUN(recall, Ca__Recalled, MSG_CA_RECALLED)
@@ -103,6 +104,7 @@ static const struct worker_op ops[] = {
 	{ MSG_CA_CRL, run_crl, false },
 	{ MSG_CA_STATUS, run_status, false },
 	{ MSG_CA_HEADS, run_heads, false },
+	{ MSG_CA_CHECK, run_check, false },
 	{ MSG_CA_CHECKPOINT, run_checkpoint, false },
 	{ MSG_CA_RECONCILE, run_reconcile, false },
 	{ MSG_CA_RECALL, run_recall, false },

@@ -77,6 +77,8 @@ static struct err *on_answer(struct core *c, void *arg)
 		return reconcile_came(c, a->ask, &a->answer);
 	case ASK_CHECKPOINT:
 		return control_checkpoint_came(c, a->ask, &a->answer);
+	case ASK_CHECK:
+		return control_checked(c, a->ask, &a->answer);
 	case ASK_JOB:
 		return outbox_settle(c, a->ask, &a->answer);
 	default:
@@ -91,7 +93,7 @@ static void answer(struct caworker *w, const struct ask *ask, const void *body,
 		.answer = { .body = body, .error = error, .wire = wire } };
 	struct from from = { .kind = FROM_CALLER };
 
-	if (ask->kind == ASK_HEADS || ask->kind == ASK_CHECKPOINT) {
+	if (ask->kind == ASK_HEADS || ask->kind == ASK_CHECKPOINT || ask->kind == ASK_CHECK) {
 		from.whom = ask->caller;
 		from.serial = ask->serial;
 	} else {
@@ -141,6 +143,7 @@ static bool answers(enum msg_number answer, enum msg_number question)
 		{ MSG_CA_CHECKPOINT, MSG_CA_CHECKPOINT_SIGNED },
 		{ MSG_CA_RECONCILE, MSG_CA_RECONCILED },
 		{ MSG_CA_RECALL, MSG_CA_RECALLED },
+		{ MSG_CA_CHECK, MSG_CA_CHECKED },
 	};
 	size_t i = 0;
 
@@ -328,11 +331,17 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 
 /* --- asking --- */
 
+/* A check may wait for the network, not where people wait. */
+static bool is_patient(const struct ask *ask)
+{
+	return ask->kind == ASK_JOB || ask->kind == ASK_HEADS || ask->kind == ASK_CHECK;
+}
+
 static struct lane *choose(struct caworker *w, const struct ask *ask)
 {
 	struct lane *best = NULL;
 
-	if (ask->kind != ASK_JOB && ask->kind != ASK_HEADS)
+	if (!is_patient(ask))
 		return &w->lane[SESSION_LANE];
 	for (size_t i = SESSION_LANE + 1; i < w->n_lanes; i++) {
 		struct lane *l = &w->lane[i];
@@ -351,7 +360,7 @@ void caworker_ask(
 
 	a->ask = *ask;
 	a->number = number;
-	a->until_boot_ms = clock_boot_ms() + (ask->kind == ASK_JOB ? JOB_WAIT_MS : SESSION_WAIT_MS);
+	a->until_boot_ms = clock_boot_ms() + (is_patient(ask) ? JOB_WAIT_MS : SESSION_WAIT_MS);
 	a->body = msg_dup(body);
 	while (*end)
 		end = &(*end)->next;

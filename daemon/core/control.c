@@ -98,6 +98,8 @@ static struct err *run(struct core *c, void *arg)
 		return heads(a->client, a);
 	case MSG_AUDIT_CHECKPOINT:
 		return control_checkpoint(c, &a->who, a->body);
+	case MSG_CHECK:
+		return control_check(c, &a->who);
 	case MSG_REQUEST_CANCEL:
 		return lifecycle_cancel(c, &a->who, a->body);
 	case MSG_DEVICE_REVOKE:

@@ -51,6 +51,10 @@ MUST_CHECK struct err *control_checkpoint(
 	struct core *c, const struct caller *who, const Control__AuditCheckpoint *m);
 MUST_CHECK struct err *control_checkpoint_came(
 	struct core *c, const struct ask *ask, const struct answer *a);
+/* What is wrong: a mark in the store, then derivd-ca is asked, then the answer (control_check.c). */
+MUST_CHECK struct err *control_check(struct core *c, const struct caller *who);
+MUST_CHECK struct err *control_checked(
+	struct core *c, const struct ask *ask, const struct answer *a);
 MUST_CHECK struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
 	const struct control_facts *facts);
 

@@ -87,6 +87,7 @@ void core_free(struct core *c)
 	free(c->ca.trouble);
 	free(c->ca.issuer);
 	free(c->frozen);
+	free(c->gateway_trouble);
 	free(c->requesters);
 	free(c);
 }

@@ -28,6 +28,7 @@ enum ask_kind {
 	ASK_STATUS,
 	ASK_HEADS,      /* caller and serial: who asked */
 	ASK_CHECKPOINT, /* the same */
+	ASK_CHECK,      /* the same */
 	ASK_RECONCILE,  /* reconcile.h */
 	ASK_RECALL,
 };
@@ -99,6 +100,9 @@ struct core {
 	struct reconcile reconcile;
 	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
 	char *frozen;
+	/* Why the gateway's last connection ended; NULL while there is one, or was none. */
+	const struct err_kind *gateway_kind;
+	char *gateway_trouble;
 	/* The journal has heard that the clock stands behind the newest row. */
 	bool clock_said;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */

@@ -166,6 +166,9 @@ static void on_message(struct link *l UNUSED, const struct msg *msg, uint32_t se
 	struct gateway *g = userdata;
 	const Gateway__Up *up = body;
 
+	/* It understands us: what ended the connection before is over. */
+	free(take(g->core->gateway_trouble));
+
 	switch (msg->number) {
 	case MSG_GATEWAY_UP:
 		if (!presence_up(
@@ -201,8 +204,14 @@ static void forget_link(struct gateway *g)
 
 static void on_gone(struct link *l UNUSED, struct err *take_why, void *userdata)
 {
+	struct gateway *g = userdata;
+	struct core *c = g->core;
+
+	free(c->gateway_trouble);
+	c->gateway_trouble = xstrdup(err_get_text(take_why));
+	c->gateway_kind = err_get_kind(take_why);
 	log_error(take_why, "derivd-gateway");
-	forget_link(userdata);
+	forget_link(g);
 }
 
 static void on_drained(struct link *l, void *userdata UNUSED)

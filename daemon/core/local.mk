@@ -34,7 +34,7 @@ sbin_PROGRAMS += derivd
 derivd_SOURCES = \
 	daemon/core/main.c daemon/core/command.h daemon/core/command_backup.c daemon/core/loop.h daemon/core/loop.c \
 	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \
-	daemon/core/control_stream.c daemon/core/control_read.c daemon/core/control_metrics.c \
+	daemon/core/control_stream.c daemon/core/control_read.c daemon/core/control_metrics.c daemon/core/control_check.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \
 	daemon/core/caworker.h daemon/core/caworker.c

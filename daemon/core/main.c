@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,17 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/core/command.h"
 #include "daemon/core/loop.h"
 #include "daemon/core/request.h"
 #include "daemon/core/turn.h"
+#include "proto/worker.h"
+
+/* How long a derivd that cannot come up answers for. */
+#define TELL_MS 1000
 
 /* --- ports --- */
 
@@ -181,9 +187,35 @@ static struct err *open_all(struct daemon *d)
 	return caworker_new(d->event, d->core, ca_path, changed, d, &d->ca);
 }
 
+/*
+ * Whoever asks while derivd cannot come up hears why, whether it is systemd or derivd-spawn that starts it again and again:
+ * those who wait at the socket, and those who come within a moment.
+ */
+static void tell_callers(const struct err *why)
+{
+	int64_t end = clock_boot_ms() + TELL_MS;
+	int fd = -1;
+
+	err_free(passed("control", &fd));
+	while (fd >= 0 && clock_boot_ms() < end) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		int peer = poll(&ready, 1, (int)(end - clock_boot_ms())) > 0
+				   ? accept4(fd, NULL, NULL, SOCK_CLOEXEC)
+				   : -1;
+		if (peer >= 0)
+			err_free(worker_turn_away(peer, LINK_CONTROL, "derivd", why));
+	}
+}
+
 static struct err *run(struct daemon *d)
 {
-	TRY(open_all(d));
+	struct err *e = open_all(d);
+
+	if (e) {
+		sd_notifyf(0, "STATUS=cannot start: %s", err_get_text(e));
+		tell_callers(e);
+		return e;
+	}
 	TRY(loop_start(d));
 	sd_notify(0, "READY=1");
 	int r = sd_event_loop(d->event);

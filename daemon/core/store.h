@@ -185,6 +185,9 @@ MUST_CHECK struct err *store_receipt_put(struct store *s, const uint8_t request[
 MUST_CHECK struct err *store_evidence_get(struct store *s, const uint8_t request[static ID_LEN],
 	struct buf **ret_evidence, struct buf **ret_receipt);
 
+/* Writes a mark, to see whether that can be done. */
+MUST_CHECK struct err *store_touch(struct store *s, int64_t now_ms);
+
 /* --- holders, cards, devices --- */
 
 MUST_CHECK struct err *store_holder_put(

@@ -159,3 +159,11 @@ struct err *store_audit_list(struct store *s, const struct filter *f, struct row
 		TRY(sql_start(s, &stmt, AUDIT "sequence > ?" PAGE, "ii", after, most));
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }
+
+struct err *store_touch(struct store *s, int64_t now_ms)
+{
+	return sql_run(s,
+		"INSERT INTO meta(key, number) VALUES('touched', ?) ON CONFLICT(key) DO UPDATE SET "
+		"number = excluded.number",
+		"i", now_ms);
+}

@@ -31,6 +31,9 @@ struct err *sql_error(struct store *s, const char *what)
 	if (full)
 		return err_new(&ERR_STORE_FULL,
 			"%s: the disk has no room for what is to be written", s->path);
+	/* Also a store that cannot be opened for writing, and a file system that was mounted read-only. */
+	if (code == SQLITE_READONLY)
+		return err_new(&ERR_STORE_READ_ONLY, "%s: it cannot be written", s->path);
 	return err_new(&ERR_STORE, "%s: %s: %s", s->path, what, text);
 }
 
