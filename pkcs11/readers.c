@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/proc.h"
 #include "base/text.h"
 #include "pkcs11/pcsc.h"
@@ -50,15 +53,22 @@ void readers_free(struct readers *r)
 
 /*
  * A pcscd that asks polkit takes the connection and ends it when the answer is no, and the library knows only that it ended;
- * a socket that may not be opened looks to it like none.
+ * a socket that may not be opened looks to it like none. So: is anybody there who lets us in no further?
  */
 static bool is_refusal(LONG rv)
 {
 	const char *name = secure_getenv("PCSCLITE_CSOCK_NAME");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	if (rv == SCARD_W_SECURITY_VIOLATION || rv == SCARD_F_COMM_ERROR)
+	if (rv == SCARD_W_SECURITY_VIOLATION)
 		return true;
-	return rv == SCARD_E_NO_SERVICE && access(name ? name : PCSCLITE_SOCKET, W_OK) != 0 &&
+	if (rv != SCARD_E_NO_SERVICE && rv != SCARD_F_COMM_ERROR)
+		return false;
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	(void)strncpy(address.sun_path, name ? name : PCSCLITE_SOCKET, sizeof(address.sun_path) - 1);
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
 	       errno == EACCES;
 }
 

@@ -106,7 +106,7 @@ int ctl_end(const struct ctl *c, struct err *take_e)
 	AUTO(err) struct err *unheard = NULL;
 
 	if (!e)
-		return CTL_OK;
+		return c->status;
 	if (c->json)
 		json_print_error(e);
 	unheard = ctl_written();

@@ -18,6 +18,8 @@ enum ctl_exit {
 	CTL_BROKEN = 5,    /* fate "broken": the installation needs mending */
 	CTL_CANCELLED = 6, /* the person stopped it */
 	CTL_PENDING = 7,   /* everything signed and committed, delivery goes on without us */
+	CTL_WARNED = 8,    /* doctor: something will not work for long */
+	CTL_FAULTS = 9,    /* doctor: something does not work */
 };
 
 struct ctl_command;
@@ -28,6 +30,7 @@ struct ctl {
 	const struct ctl_command *command; /* NULL before one is recognized */
 	const char *tree;                  /* -C, lent; NULL: the installed one */
 	struct peer *control;              /* opened at first use */
+	int status;                        /* of a command that ends without an error */
 };
 
 /* Milliseconds that derivd has for an answer. */
@@ -82,6 +85,7 @@ struct ctl_command {
 };
 
 struct err *cmd_status(struct ctl *c, int argc, char **argv);
+struct err *cmd_doctor(struct ctl *c, int argc, char **argv);
 struct err *cmd_readers(struct ctl *c, int argc, char **argv);
 struct err *cmd_card_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_provision(struct ctl *c, int argc, char **argv);

@@ -2,10 +2,12 @@
 bin_PROGRAMS += derivctl
 dist_man_MANS += client/ctl/derivctl.1
 noinst_LIBRARIES += client/ctl/libctl.a
-CTL_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
-CTL_LIBS = client/ctl/libctl.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS)
+CTL_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
+CTL_LIBS = client/ctl/libctl.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS)
 # Everything but main, so that unit tests can link it too.
 client_ctl_libctl_a_SOURCES = \
+	client/ctl/doctor.c client/ctl/doctor.h client/ctl/doctor.def client/ctl/doctor_core.c \
+	client/ctl/doctor_card.c client/ctl/doctor_gateway.c client/ctl/doctor_system.c \
 	client/ctl/audit.c client/ctl/backup.c client/ctl/checkpoint.c client/ctl/program.c client/ctl/program.h client/ctl/change.c client/ctl/ctl.c client/ctl/ctl.h client/ctl/evidence.c \
 	client/ctl/json.c client/ctl/json.h client/ctl/lang.c client/ctl/lang.h client/ctl/options.c client/ctl/options.h client/ctl/person.c \
 	client/ctl/person.h client/ctl/qr.c client/ctl/qr.h client/ctl/session.c client/ctl/session.h \

@@ -13,6 +13,8 @@
 
 static const struct ctl_command commands[] = {
 	{ "status", NULL, cmd_status, "", N_("how the services are") },
+	{ "doctor", NULL, cmd_doctor, "[--no-card] [--turn-card SECONDS] [--monitor]",
+		N_("what is wrong here, and what to do about it") },
 	{ "readers", NULL, cmd_readers, "", N_("card readers, and whether a card is in them") },
 	{ "card", "show", cmd_card_show, "[--reader NAME] [--uri URI]",
 		N_("what a card says without a PIN") },

@@ -191,6 +191,7 @@ static void note_reachable(struct caworker *w, const struct err *why)
 	if (ca->reachable || why) {
 		free(ca->trouble);
 		ca->trouble = ca->reachable ? NULL : xstrdup(err_get_text(why));
+		ca->trouble_kind = ca->reachable ? NULL : err_get_kind(why);
 	}
 	w->changed(w->userdata);
 }

@@ -65,7 +65,10 @@ struct err *control_checked(struct core *c, const struct ask *ask, const struct 
 	struct findings f = { 0 };
 
 	add_own(&f, c);
-	if (a->error)
+	/* Why there is no connection says more than that there is none. */
+	if (!c->ca.reachable && c->ca.trouble_kind)
+		add(&f, "ca", c->ca.trouble_kind, c->ca.trouble);
+	else if (a->error)
 		add(&f, "ca", err_get_kind(a->error), err_get_text(a->error));
 	for (size_t i = 0; !a->error && i < checked->n_findings && f.n < FINDINGS_MAX; i++)
 		f.v[f.n++] = checked->findings[i];

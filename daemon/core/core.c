@@ -40,17 +40,27 @@ static void freeze(struct core *c, const struct err *why)
 	log_note(NOTE_FROZEN, NULL, "nothing will be issued, only revoked: %s", c->frozen);
 }
 
+/* Whether the store can be written, asked before anything else, so that the answer has the right kind. */
+static struct err *try_store(struct store *s)
+{
+	TRY(store_begin(s));
+	TRY(store_touch(s, clock_real_ms()));
+	return store_commit(s);
+}
+
 static struct err *open_all(struct core *c, const char *store_path)
 {
 	TRY(clock_boot_id(c->boot_id));
 	TRY(store_open(store_path, &c->store));
+	TRY(try_store(c->store));
 	TRY(audit_new(c->store, &c->audit));
 	AUTO(err) struct err *tail = audit_check_tail(c->audit, TAIL_CHECKED);
 	if (tail)
 		freeze(c, tail);
 	const struct from nobody = { .kind = FROM_NOBODY };
 	if (!turn_run(c, &nobody, begin, NULL) || !turn_end(c))
-		return err_new(&ERR_STORE, "%s: the start cannot be recorded; the journal says why",
+		return err_new(c->turn_trouble ? c->turn_trouble : &ERR_STORE,
+			"%s: the start cannot be recorded; the journal says why",
 			store_path);
 	return NULL;
 }

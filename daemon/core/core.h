@@ -64,6 +64,7 @@ struct ca_facts {
 	bool reachable;
 	bool seen; /* its status has been read since the start, and compared with the chain */
 	char *trouble;
+	const struct err_kind *trouble_kind; /* NULL without one */
 	char *issuer;
 	int64_t issuer_not_after_ms;
 	int64_t crl_this_update_ms, crl_next_update_ms;

@@ -34,5 +34,5 @@ EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/tes
 TESTS += tests/e2e/test_backup.py tests/e2e/test_reconcile.py
 EXTRA_DIST += tests/e2e/test_backup.py tests/e2e/test_reconcile.py
 # the journal, and what is wrong here
-TESTS += tests/e2e/test_journal.py
-EXTRA_DIST += tests/e2e/test_journal.py
+TESTS += tests/e2e/test_journal.py tests/e2e/test_doctor.py
+EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py

@@ -15,7 +15,7 @@ from tap import Tap  # noqa: E402
 tap = Tap()
 kiosk = tap.use(Kiosk(crl="files"))
 kiosk.insert(kiosk.card("ada", name="Ada Lovelace"))
-COMMANDS = ("status", "readers", "card show", "provision", "issue", "request list", "request show", "request cancel",
+COMMANDS = ("status", "doctor", "readers", "card show", "provision", "issue", "request list", "request show", "request cancel",
             "device list", "device show", "device revoke", "credential list", "credential show", "credential revoke",
             "queue list", "queue show", "queue retry", "evidence show", "evidence verify", "audit show", "audit verify",
             "watch")
