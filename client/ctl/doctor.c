@@ -38,7 +38,8 @@ static const char *const verdicts[] = {
 	[VERDICT_FAULT] = "FAULT",
 };
 
-static void print_json(const struct doctor *d, enum verdict verdict, const char *kind, const char *text, const char *remedy)
+static void print_json(const struct doctor *d, enum verdict verdict, const char *kind,
+	const char *text, const char *remedy)
 {
 	AUTO(json) json_t *j = json_object();
 	static const char *const names[] = { "ok", "skipped", "warning", "fault" };
@@ -51,7 +52,8 @@ static void print_json(const struct doctor *d, enum verdict verdict, const char 
 	json_print(j);
 }
 
-static void say(struct doctor *d, enum verdict verdict, const char *kind, const char *text, const char *remedy)
+static void say(struct doctor *d, enum verdict verdict, const char *kind, const char *text,
+	const char *remedy)
 {
 	AUTO_MEM char *safe = text_safe(BYTES(text, strlen(text)));
 

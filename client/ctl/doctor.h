@@ -23,7 +23,7 @@ enum advice {
 struct doctor {
 	struct ctl *ctl;
 	bool leave_cards;
-	bool one_line; /* --monitor */
+	bool one_line;  /* --monitor */
 	int64_t turn_s; /* how long a person may take to turn a card; 0: nobody is there */
 	const char *check;
 	const char *about;
@@ -39,7 +39,8 @@ struct doctor {
 /* A finding in words of kind.def: verdict by its fate (RETRY and BROKEN are faults), remedy of the kind. take_e is freed. */
 void doctor_error(struct doctor *d, enum verdict verdict, struct err *take_e);
 /* A finding of doctor.def. */
-void doctor_say(struct doctor *d, enum verdict verdict, enum advice advice, const char *fmt, ...) PRINTF(4, 5);
+void doctor_say(struct doctor *d, enum verdict verdict, enum advice advice, const char *fmt, ...)
+	PRINTF(4, 5);
 /* All is well, in other words than the table's; or why nobody could look. */
 void doctor_note(struct doctor *d, enum verdict verdict, const char *fmt, ...) PRINTF(3, 4);
 

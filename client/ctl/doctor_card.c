@@ -24,10 +24,14 @@ static struct err *list(struct doctor *d)
 	AUTO_MSG Card__ReaderList *readers = NULL;
 
 	TRY(ctl_card(&card));
-	TRY(peer_call(card, MSG_CARD_LIST_READERS, &ask, MSG_CARD_READER_LIST, READERS_MS, &readers));
+	TRY(peer_call(
+		card, MSG_CARD_LIST_READERS, &ask, MSG_CARD_READER_LIST, READERS_MS, &readers));
 	if (readers->trouble[0] != '\0')
-		return err_new(kind_find(readers->trouble) ? kind_find(readers->trouble) : &ERR_REMOTE_BROKEN,
-			strcmp(readers->trouble, ERR_PCSC_DENIED.name) == 0 ? "pcscd runs, and refuses derivd-card" : "there is no PC/SC service");
+		return err_new(kind_find(readers->trouble) ? kind_find(readers->trouble)
+							   : &ERR_REMOTE_BROKEN,
+			strcmp(readers->trouble, ERR_PCSC_DENIED.name) == 0
+				? "pcscd runs, and refuses derivd-card"
+				: "there is no PC/SC service");
 	d->readers = take(readers);
 	return NULL;
 }
@@ -39,7 +43,8 @@ void doctor_pcsc(struct doctor *d)
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (d->readers->n_readers == 0)
-		doctor_error(d, VERDICT_FAULT, err_new(&ERR_READER_NONE, "PC/SC knows no card reader"));
+		doctor_error(
+			d, VERDICT_FAULT, err_new(&ERR_READER_NONE, "PC/SC knows no card reader"));
 	for (size_t i = 0; d->readers && i < d->readers->n_readers; i++)
 		doctor_note(d, VERDICT_OK, "reader %s", d->readers->readers[i]->name);
 }
@@ -65,7 +70,9 @@ void doctor_module(struct doctor *d)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (checked->trouble[0] != '\0')
 		doctor_error(d, VERDICT_FAULT,
-			err_new(kind_find(checked->trouble) ? kind_find(checked->trouble) : &ERR_MODULE, "%s", checked->text));
+			err_new(kind_find(checked->trouble) ? kind_find(checked->trouble)
+							    : &ERR_MODULE,
+				"%s", checked->text));
 	else
 		doctor_note(d, VERDICT_OK, "%s can be loaded", checked->module);
 }
@@ -77,13 +84,19 @@ static void say_pin(struct doctor *d, const Card__Facts *facts)
 	const char *reader = facts->reader;
 
 	if (facts->pin == CARD__PIN_STATE__PIN_LOCKED)
-		doctor_error(d, VERDICT_FAULT, err_new(&ERR_PIN_LOCKED, "the PIN of the card in %s is locked", reader));
-	else if (facts->pin == CARD__PIN_STATE__PIN_CHANGE || facts->pin == CARD__PIN_STATE__PIN_UNSET)
-		doctor_error(d, VERDICT_FAULT, err_new(&ERR_PIN_EXPIRED, "the card in %s wants a new PIN first", reader));
+		doctor_error(d, VERDICT_FAULT,
+			err_new(&ERR_PIN_LOCKED, "the PIN of the card in %s is locked", reader));
+	else if (facts->pin == CARD__PIN_STATE__PIN_CHANGE ||
+		 facts->pin == CARD__PIN_STATE__PIN_UNSET)
+		doctor_error(d, VERDICT_FAULT,
+			err_new(&ERR_PIN_EXPIRED, "the card in %s wants a new PIN first", reader));
 	else if (facts->pin == CARD__PIN_STATE__PIN_FINAL)
-		doctor_error(d, VERDICT_WARNING, err_new(&ERR_PIN_FINAL, "one try is left for the PIN of the card in %s", reader));
+		doctor_error(d, VERDICT_WARNING,
+			err_new(&ERR_PIN_FINAL, "one try is left for the PIN of the card in %s",
+				reader));
 	else
-		doctor_note(d, VERDICT_OK, "the card in %s can be used (%s)", reader, facts->card_type);
+		doctor_note(
+			d, VERDICT_OK, "the card in %s can be used (%s)", reader, facts->card_type);
 }
 
 static struct err *open_card(const char *reader, Card__Facts **ret_facts)
@@ -130,7 +143,8 @@ static bool is_put_in_again(const Card__Reader *now, unsigned int moves)
 }
 
 /* Whether the card answers after somebody has turned it. *ret_turned: somebody has, in time. */
-static struct err *watch(struct doctor *d, const Card__Reader *silent, bool *ret_turned, bool *ret_answers)
+static struct err *watch(
+	struct doctor *d, const Card__Reader *silent, bool *ret_turned, bool *ret_answers)
 {
 	Card__WatchReaders ask = CARD__WATCH_READERS__INIT;
 	AUTO(peer) struct peer *card = NULL;
@@ -138,7 +152,8 @@ static struct err *watch(struct doctor *d, const Card__Reader *silent, bool *ret
 	int64_t end = clock_boot_ms() + d->turn_s * 1000;
 
 	TRY(ctl_card(&card));
-	TRY(peer_call(card, MSG_CARD_WATCH_READERS, &ask, MSG_CARD_READER_LIST, READERS_MS, &first));
+	TRY(peer_call(
+		card, MSG_CARD_WATCH_READERS, &ask, MSG_CARD_READER_LIST, READERS_MS, &first));
 	const Card__Reader *now = find(first, silent->name);
 	*ret_turned = is_put_in_again(now, silent->moves);
 	*ret_answers = *ret_turned && now->state != CARD__READER_STATE__MUTE;
@@ -166,18 +181,27 @@ static void silent_card(struct doctor *d, const Card__Reader *reader)
 	bool turned = false, answers = false;
 
 	if (d->turn_s)
-		(void)fprintf(stderr, "The card in %s is silent. Please take it out, turn it over, and put it in again.\n",
+		(void)fprintf(stderr,
+			"The card in %s is silent. Please take it out, turn it over, and put it in "
+			"again.\n",
 			reader->name);
 	struct err *e = d->turn_s ? watch(d, reader, &turned, &answers) : NULL;
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (answers)
-		doctor_say(d, VERDICT_WARNING, ADVICE_CARD_WRONG_WAY, "the card in %s lay the wrong way round", reader->name);
+		doctor_say(d, VERDICT_WARNING, ADVICE_CARD_WRONG_WAY,
+			"the card in %s lay the wrong way round", reader->name);
 	else if (turned)
-		doctor_error(d, VERDICT_FAULT, err_new(&ERR_CARD_MUTE, "the card in %s is silent either way: it, or the reader, is faulty", reader->name));
+		doctor_error(d, VERDICT_FAULT,
+			err_new(&ERR_CARD_MUTE,
+				"the card in %s is silent either way: it, or the reader, is faulty",
+				reader->name));
 	else
-		doctor_error(d, VERDICT_FAULT, err_new(&ERR_CARD_MUTE, "the card in %s does not answer: the wrong way round, or faulty "
-			"(--turn-card 60 tells which)", reader->name));
+		doctor_error(d, VERDICT_FAULT,
+			err_new(&ERR_CARD_MUTE,
+				"the card in %s does not answer: the wrong way round, or faulty "
+				"(--turn-card 60 tells which)",
+				reader->name));
 }
 
 void doctor_card(struct doctor *d)
@@ -189,7 +213,8 @@ void doctor_card(struct doctor *d)
 		if (r->state == CARD__READER_STATE__MUTE)
 			silent_card(d, r);
 		else if (r->state == CARD__READER_STATE__IN_USE)
-			doctor_note(d, VERDICT_SKIPPED, "the card in %s is in use, and is left alone", r->name);
+			doctor_note(d, VERDICT_SKIPPED,
+				"the card in %s is in use, and is left alone", r->name);
 		else if (r->state == CARD__READER_STATE__PRESENT)
 			try_card(d, r->name);
 	}

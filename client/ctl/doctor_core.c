@@ -38,7 +38,8 @@ static void pass_on(struct doctor *d, const char *subject)
 		if (strncmp(r->subject, subject, len) != 0 || !strchr(" ", r->subject[len]))
 			continue;
 		doctor_error(d, VERDICT_FAULT,
-			err_new(kind ? kind : &ERR_REMOTE_BROKEN, "%s%s%s", r->subject[len] ? r->subject + len + 1 : "",
+			err_new(kind ? kind : &ERR_REMOTE_BROKEN, "%s%s%s",
+				r->subject[len] ? r->subject + len + 1 : "",
 				r->subject[len] ? ": " : "", r->text));
 	}
 }
@@ -51,7 +52,8 @@ void doctor_derivd(struct doctor *d)
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else
-		doctor_note(d, VERDICT_OK, "derivd %s answers: %s", d->status->version, d->status->state);
+		doctor_note(d, VERDICT_OK, "derivd %s answers: %s", d->status->version,
+			d->status->state);
 }
 
 void doctor_store(struct doctor *d)
@@ -101,7 +103,10 @@ void doctor_ca(struct doctor *d)
 		check_issuer(d);
 	else if (!d->said)
 		doctor_error(d, VERDICT_FAULT,
-			err_new(&ERR_CA_UNREACHABLE, "%s", d->status->ca_trouble[0] ? d->status->ca_trouble : "derivd has no connection to derivd-ca"));
+			err_new(&ERR_CA_UNREACHABLE, "%s",
+				d->status->ca_trouble[0]
+					? d->status->ca_trouble
+					: "derivd has no connection to derivd-ca"));
 	if (d->status->ca_reachable && !d->said)
 		(void)is_unchecked(d);
 }
@@ -113,7 +118,8 @@ void doctor_crl(struct doctor *d)
 	int64_t now = clock_real_ms(), next = d->status->crl_next_update_ms;
 	if (next && next < now) {
 		AUTO_MEM char *when = text_ago(next, now);
-		doctor_say(d, VERDICT_FAULT, ADVICE_OWN_CRL, "the CRL of this CA is out of date since %s", when);
+		doctor_say(d, VERDICT_FAULT, ADVICE_OWN_CRL,
+			"the CRL of this CA is out of date since %s", when);
 	}
 	if (!is_unchecked(d))
 		pass_on(d, "crl");
@@ -127,7 +133,8 @@ void doctor_queue(struct doctor *d)
 		doctor_say(d, VERDICT_FAULT, ADVICE_QUEUE_BLOCKED, "%llu jobs wait for somebody",
 			(unsigned long long)d->status->queue_blocked);
 	else
-		doctor_note(d, VERDICT_OK, "%llu jobs wait, none for somebody", (unsigned long long)d->status->queue_waiting);
+		doctor_note(d, VERDICT_OK, "%llu jobs wait, none for somebody",
+			(unsigned long long)d->status->queue_waiting);
 }
 
 void doctor_gateway(struct doctor *d)
@@ -137,5 +144,6 @@ void doctor_gateway(struct doctor *d)
 	if (d->checked)
 		pass_on(d, "gateway");
 	if (!d->said)
-		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_AWAY, "no gateway is connected to derivd");
+		doctor_say(
+			d, VERDICT_FAULT, ADVICE_GATEWAY_AWAY, "no gateway is connected to derivd");
 }

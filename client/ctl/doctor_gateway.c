@@ -43,7 +43,8 @@ static SSL_CTX *new_context(void)
 static void meet(const struct deployment *deployment, X509 **ret_cert)
 {
 	bool v6 = strchr(deployment->host, ':') != NULL;
-	AUTO_MEM char *name = xasprintf("%s%s%s:%u", v6 ? "[" : "", deployment->host, v6 ? "]" : "", deployment->port);
+	AUTO_MEM char *name = xasprintf(
+		"%s%s%s:%u", v6 ? "[" : "", deployment->host, v6 ? "]" : "", deployment->port);
 	AUTO(context) SSL_CTX *context = new_context();
 	AUTO(bio_free_all) BIO *bio = BIO_new_ssl_connect(context);
 	SSL *ssl = NULL;
@@ -76,7 +77,8 @@ static void check_end(struct doctor *d, const X509 *cert)
 	AUTO_MEM char *when = text_ago(end, now);
 
 	if (end - now > SOON_MS)
-		doctor_note(d, VERDICT_OK, "the gateway's key is pinned, its certificate ends %s", when);
+		doctor_note(d, VERDICT_OK, "the gateway's key is pinned, its certificate ends %s",
+			when);
 	else
 		doctor_say(d, end < now ? VERDICT_FAULT : VERDICT_WARNING, ADVICE_GATEWAY_ENDS,
 			"the gateway's certificate ends %s", when);
@@ -95,11 +97,13 @@ void doctor_certificate(struct doctor *d)
 	}
 	meet(deployment, &cert);
 	if (!cert) {
-		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_SILENT, "nobody answers with TLS at %s port %u", deployment->host,
+		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_SILENT,
+			"nobody answers with TLS at %s port %u", deployment->host,
 			deployment->port);
 		return;
 	}
 	if (!is_pinned(deployment, cert))
-		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_KEY, "the gateway has another key than deployment.conf pins");
+		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_KEY,
+			"the gateway has another key than deployment.conf pins");
 	check_end(d, cert);
 }

@@ -71,7 +71,8 @@ static int ask_units(struct doctor *d, sd_bus *bus, unsigned int *ret_n)
 {
 	AUTO(reply) sd_bus_message *m = NULL;
 	int r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-		"org.freedesktop.systemd1.Manager", "ListUnitsByPatterns", NULL, &m, "asas", 0, 1, "derivd*");
+		"org.freedesktop.systemd1.Manager", "ListUnitsByPatterns", NULL, &m, "asas", 0, 1,
+		"derivd*");
 
 	return r < 0 ? r : read_units(d, m, ret_n);
 }
@@ -99,7 +100,8 @@ static bool is_ours(sd_journal *j, char **ret_text)
 
 	if (sd_journal_get_data(j, "MESSAGE", &data, &len) < 0 || len < strlen("MESSAGE="))
 		return false;
-	*ret_text = bytes_strdup(BYTES((const uint8_t *)data + strlen("MESSAGE="), len - strlen("MESSAGE=")));
+	*ret_text = bytes_strdup(
+		BYTES((const uint8_t *)data + strlen("MESSAGE="), len - strlen("MESSAGE=")));
 	return strstr(*ret_text, "derivd") != NULL;
 }
 
@@ -128,7 +130,8 @@ void doctor_journal(struct doctor *d)
 	if (r >= 0)
 		r = sd_journal_seek_tail(j);
 	if (r < 0 || sd_journal_previous(j) <= 0) {
-		doctor_note(d, VERDICT_SKIPPED, "no journal can be read: be root, or in the group systemd-journal");
+		doctor_note(d, VERDICT_SKIPPED,
+			"no journal can be read: be root, or in the group systemd-journal");
 		return;
 	}
 	r = sd_journal_add_match(j, DROPPED, 0);

@@ -31,7 +31,8 @@ struct findings {
 	Common__Reason *v[FINDINGS_MAX];
 };
 
-static void add(struct findings *f, const char *subject, const struct err_kind *kind, const char *text)
+static void add(
+	struct findings *f, const char *subject, const struct err_kind *kind, const char *text)
 {
 	AUTO_MEM char *safe = text_safe(BYTES(text, strlen(text)));
 	Common__Reason *r = &f->own[f->n_own];
