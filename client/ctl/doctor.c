@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "client/ctl/lang.h"
 #include "client/ctl/options.h"
 #include "proto/kind.h"
 
@@ -69,8 +70,9 @@ static void say(struct doctor *d, enum verdict verdict, const char *kind, const 
 		return;
 	}
 	(void)printf("%-8s %-12s %s\n", verdicts[verdict], d->check, safe);
+	const char *shown = remedy[0] != '\0' ? _(remedy) : "";
 	if (remedy[0] != '\0' && verdict >= VERDICT_WARNING)
-		(void)printf("%22s%s (%s)\n", "-> ", remedy, kind);
+		(void)printf("%22s%s (%s)\n", "-> ", shown, kind);
 }
 
 void doctor_error(struct doctor *d, enum verdict verdict, struct err *take_e)
@@ -117,7 +119,7 @@ static void run_checks(struct doctor *d)
 		d->said = false;
 		checks[i].run(d);
 		if (!d->said)
-			doctor_note(d, VERDICT_OK, "%s", checks[i].about);
+			doctor_note(d, VERDICT_OK, "%s", _(checks[i].about));
 		/* A check may take seconds: what is known is shown. */
 		(void)fflush(stdout);
 	}
