@@ -3,6 +3,7 @@
 service in its sandbox; killed, rebooted, upgraded, removed and purged. In that order: each test goes on where the last one ended."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -224,6 +225,41 @@ def _():
     tap.lacks(everything, PIN)
     errors = [e["MESSAGE"] for e in machine.journal("-p", "err") if "derivd" in e.get("SYSLOG_IDENTIFIER", "")]
     tap.equal(errors, [])
+
+
+def found(*words):
+    """{(check, kind)} of what derivctl doctor warns of."""
+    rows = [json.loads(line) for line in machine.run("derivctl", "doctor", "--json", *words, check=False).stdout.splitlines()]
+    return {(r["check"], r["kind"]) for r in rows if r["verdict"] in ("warning", "fault")}, {r["check"]: r for r in rows}
+
+
+@tap.test("derivctl doctor: nothing is wrong; then a unit that failed, a socket that is not there, entries that journald dropped")
+def _():
+    bad, rows = found()
+    tap.equal(bad, set(), "what is wrong")
+    for check in ("units", "journal", "certificate"):
+        tap.equal(rows[check]["verdict"], "ok", f"{rows[check]}")
+    machine.run("systemd-run", "--unit=derivd-broken", "--wait", "false", check=False)
+    tap.equal(found()[0], {("units", "unit-failed")}, "with a unit that failed")
+    machine.run("systemctl", "reset-failed", "derivd-broken")
+    machine.run("systemctl", "stop", "derivd-card.socket")
+    tap.equal(found()[0], {("units", "unit-inactive"), ("pcsc", "unreachable"), ("module", "unreachable")}, "without a socket")
+    machine.run("systemctl", "start", "derivd-card.socket")
+    tap.equal(found()[0], set(), "all there again")
+    # journald says how many it dropped with the next entry of the unit, when the interval is over.
+    machine.run("systemd-run", "--unit=derivd-flood", "--wait", "-p", "LogRateLimitIntervalSec=1", "-p", "LogRateLimitBurst=5",
+                "sh", "-c", "for i in $(seq 50); do echo flood; done; sleep 3; echo again")
+    wait_for("journald to say so", lambda: found()[0] == {("journal", "journal-rate-limited")}, every=0.5)
+
+
+@tap.test("each entry of derivd in the journal has an id, and the catalogue explains it")
+def _():
+    known = set(re.findall(r"^([0-9a-f]{32})", machine.run("journalctl", "--list-catalog").stdout, re.M))
+    entries = machine.journal("_TRANSPORT=journal")
+    ours = [e for e in entries if e.get("SYSLOG_IDENTIFIER", "").startswith("derivd")]
+    tap.check(len(ours) > 20, f"only {len(ours)} entries")
+    for e in ours:
+        tap.check(e.get("MESSAGE_ID") in known, f"not in the catalogue: {e.get('MESSAGE_ID')}: {e['MESSAGE']}")
 
 
 @tap.test("each service killed: systemd starts it again, nobody has to do anything")
