@@ -1,16 +1,17 @@
 /*
- * main.c: derivd-courier: fetches what derivd-ca asks for, and nothing else: no key, no store, no judgement on what it
- * brings. One process a connection.
+ * main.c: derivd-courier in its two roles, each a service of its own: it fetches what derivd-ca asks for, without judgement
+ * on what it brings; or it tells people what derivd says has happened. No key, no store. One process a connection.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/conf.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/courier/fetch.h"
+#include "daemon/courier/notice.h"
+#include "daemon/courier/settings.h"
 #include "proto/courier.pb-c.h"
 #include "proto/kind.h"
 #include "proto/worker.h"
@@ -18,39 +19,13 @@
 /* More than a fetch may take (FETCH_MS_MAX). */
 #define DEADLINE_S 75
 
-struct courier {
-	cfg_t *cfg; /* owns what rules lends */
-	struct fetch_rules rules;
-};
-
-/* libconfuse wants defaults that are not constant. */
-static char any_url[] = "{\"http://*\", \"https://*\"}";
-static cfg_opt_t options[] = {
-	CFG_STR_LIST("allow", any_url, CFGF_NONE),
-	CFG_STR("proxy", NULL, CFGF_NODEFAULT),
-	CFG_END(),
-};
-
-static struct err *read_config(struct courier *c)
-{
-	AUTO_MEM char *path = proc_config_path("courier.conf");
-
-	TRY(conf_load(path, true, options, &c->cfg));
-	unsigned int n = cfg_size(c->cfg, "allow");
-	if (n > FETCH_ALLOW_MAX)
-		return err_new(
-			&ERR_CONFIG, "%s: allow: more than %d values", path, FETCH_ALLOW_MAX);
-	for (unsigned int i = 0; i < n; i++)
-		c->rules.allow[i] = cfg_getnstr(c->cfg, "allow", i);
-	const char *proxy = cfg_getstr(c->cfg, "proxy");
-	c->rules.proxy = proxy && *proxy ? proxy : NULL;
-	return NULL;
-}
+/* More than a mail (SMTP_MS) and a hook (hook-timeout) may take. */
+#define NOTICE_DEADLINE_S 120
 
 static struct err *run_fetch(struct worker *w, const void *request)
 {
 	const Courier__Fetch *q = request;
-	const struct courier *c = w->state;
+	const struct settings *s = w->state;
 	AUTO(fetched) struct fetched *fetched = NULL;
 	Courier__Fetched m = COURIER__FETCHED__INIT;
 	const struct fetch f = { .url = q->url,
@@ -58,7 +33,7 @@ static struct err *run_fetch(struct worker *w, const void *request)
 		.timeout_ms = q->timeout_ms,
 		.accept = q->accept };
 
-	TRY(fetch_get(&c->rules, &f, &fetched));
+	TRY(fetch_get(&s->fetch, &f, &fetched));
 	m.body = pb_lend(buf_bytes(fetched->body));
 	m.content_type = fetched->content_type;
 	m.status = fetched->status;
@@ -71,41 +46,113 @@ static const struct worker_op ops[] = {
 	{ 0, NULL },
 };
 
-static struct err *serve(struct courier *c)
+/* --- the second role --- */
+
+struct teller {
+	struct settings *settings;
+	struct deployment *deployment;
+};
+
+static struct err *run_notice(struct worker *w, const void *request)
 {
+	const struct teller *t = w->state;
+	AUTO(notice) struct notice *n = NULL;
+	AUTO(err) struct err *trouble = NULL;
+	Courier__Noticed m = COURIER__NOTICED__INIT;
+
+	TRY(notice_open(request, t->deployment, t->settings->contact, &n));
+	TRY(notice_send(t->settings, n, &m, &trouble));
+	AUTO_MSG Common__Error *wire = trouble ? kind_to_wire(trouble) : NULL;
+	m.trouble = wire;
+	return worker_reply(w, MSG_NOTICE_SENT, &m);
+}
+
+static struct err *run_channels(struct worker *w, const void *request UNUSED)
+{
+	const struct teller *t = w->state;
+	const struct settings *s = t->settings;
+	Courier__ChannelsReply m = COURIER__CHANNELS_REPLY__INIT;
+	bool hook = s->hook.words[0];
+	AUTO_MEM char *text = xasprintf("%s%s%s%s", s->smtp.url ? "mail by " : "",
+		s->smtp.url ? s->smtp.url : "", s->smtp.url && hook ? ", and " : "",
+		hook ? s->hook.words[0] : "");
+
+	m.holders = s->smtp.url || hook;
+	m.operators = (s->smtp.url && s->smtp.n_operators) || hook;
+	m.text = m.holders ? text : (char *)(uintptr_t)"none";
+	return worker_reply(w, MSG_NOTICE_CHANNELS_REPLY, &m);
+}
+
+static const struct worker_op notice_ops[] = {
+	{ MSG_NOTICE_SEND, run_notice },
+	{ MSG_NOTICE_CHANNELS, run_channels },
+	{ 0, NULL },
+};
+
+static struct err *load_teller(struct teller *t)
+{
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
+
+	TRY(settings_load(SETTINGS_NOTICES, &t->settings));
+	return deployment_load(path, &t->deployment);
+}
+
+static struct err *serve_notices(void)
+{
+	struct teller t = { NULL };
 	int fd;
 
 	TRY(proc_passed_fd("", SOCK_SEQPACKET, false, &fd));
-	struct err *e = read_config(c);
+	struct err *e = load_teller(&t);
+	if (e) {
+		e = worker_refuse(fd, LINK_NOTICE, "derivd-courier", e);
+	} else {
+		fetch_start();
+		e = worker_run(
+			fd, LINK_NOTICE, "derivd-courier", notice_ops, NOTICE_DEADLINE_S, &t);
+	}
+	settings_free(t.settings);
+	deployment_free(t.deployment);
+	return e;
+}
+
+/* --- the first --- */
+
+static struct err *serve(void)
+{
+	AUTO(settings) struct settings *s = NULL;
+	int fd;
+
+	TRY(proc_passed_fd("", SOCK_SEQPACKET, false, &fd));
+	struct err *e = settings_load(SETTINGS_FETCH, &s);
 	if (e)
 		return worker_refuse(fd, LINK_COURIER, "derivd-courier", e);
 	fetch_start();
-	return worker_run(fd, LINK_COURIER, "derivd-courier", ops, DEADLINE_S, c);
+	return worker_run(fd, LINK_COURIER, "derivd-courier", ops, DEADLINE_S, s);
 }
 
-static int check(struct courier *c)
+static int check(void)
 {
-	AUTO(err) struct err *e = read_config(c);
+	AUTO(settings) struct settings *s = NULL;
+	AUTO(err) struct err *e = settings_load(SETTINGS_CHECK, &s);
 
 	if (e)
 		fprintf(stderr, "derivd-courier: %s\n", err_get_text(e));
-	conf_free(c->cfg);
 	return e ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-	struct courier c = { 0 };
+	bool notices = argc == 2 && strcmp(argv[1], "notices") == 0;
 
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
-		return check(&c);
-	if (argc != 1) {
-		fputs("usage: derivd-courier [check]\nSee derivd-courier(8).\n", stderr);
+		return check();
+	if (argc != 1 && !notices) {
+		fputs("usage: derivd-courier [check | notices]\nSee derivd-courier(8).\n", stderr);
 		return EXIT_FAILURE;
 	}
 	proc_start("derivd-courier");
-	struct err *e = serve(&c);
-	conf_free(c.cfg);
+	struct err *e = notices ? serve_notices() : serve();
 	if (!e)
 		return EXIT_SUCCESS;
 	log_error(e, "derivd-courier");

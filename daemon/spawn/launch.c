@@ -116,7 +116,7 @@ static void reset_signals(void)
 static void run_child(const struct options *o, const struct service *s, const int *fds,
 	size_t n_fds, struct environment *env, char *path, int log, pid_t parent)
 {
-	char *argv[] = { path, NULL };
+	char *argv[] = { path, (char *)(uintptr_t)s->argument, NULL };
 
 	must(dup2(log, STDOUT_FILENO), "the log");
 	must(dup2(log, STDERR_FILENO), "the log");
@@ -137,7 +137,7 @@ struct err *launch(const struct options *o, const struct service *s, const int *
 	const char *names, pid_t *ret_pid)
 {
 	AUTO(env) struct environment *env = make_environment(o, s, n_fds, names);
-	AUTO_MEM char *path = xasprintf("%s/%s", o->bin, s->program);
+	AUTO_MEM char *path = xasprintf("%s/%s", o->bin, s->binary ? s->binary : s->program);
 	AUTO_FD int log = -1;
 	pid_t parent = getpid();
 

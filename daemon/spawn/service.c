@@ -47,6 +47,17 @@ const struct service SERVICE_TABLE[SERVICES] = {
 		.connections_max = 64,
 		.connections_per_uid_max = 64,
 	},
+	{
+		.program = "derivd-notice",
+		.binary = "derivd-courier",
+		.argument = "notices",
+		.sockets = { { .name = "notice", .file = "notice.sock", .mode = 0600,
+			.client = "derivd" } },
+		.n_sockets = 1,
+		.accept = true,
+		.connections_max = 4,
+		.connections_per_uid_max = 4,
+	},
 };
 
 const struct service *service_find(const char *program)

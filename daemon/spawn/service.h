@@ -15,10 +15,12 @@ struct service_socket {
 };
 
 #define SERVICE_SOCKETS_MAX 2
-#define SERVICES 5
+#define SERVICES 6
 
 struct service {
-	const char *program;
+	const char *program; /* the unit's name, too */
+	const char *binary;  /* NULL: of that name */
+	const char *argument; /* or NULL */
 	struct service_socket sockets[SERVICE_SOCKETS_MAX];
 	size_t n_sockets;
 	bool accept; /* one process for each connection; else one main process that says READY=1 */

@@ -115,6 +115,40 @@ static struct buf *build_fetched(void)
 	return msg_pack_type(&m.base);
 }
 
+static struct buf *build_notice(void)
+{
+	Courier__Notice m = COURIER__NOTICE__INIT;
+	Courier__Trouble t = COURIER__TROUBLE__INIT, *troubles[] = { &t };
+	uint8_t id[16];
+
+	memset(id, 0x11, sizeof(id));
+	m.id = pb_lend(BYTES(id, sizeof(id)));
+	m.kind = COURIER__NOTICE_KIND__OPERATORS;
+	m.when_ms = 1000;
+	m.troubles = troubles;
+	m.n_troubles = 1;
+	t.event = text("job-blocked");
+	t.error = text("ca-misconfigured");
+	t.count = 2;
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_noticed(void)
+{
+	Courier__Noticed m = COURIER__NOTICED__INIT;
+
+	m.mailed = true;
+	return msg_pack_type(&m.base);
+}
+
+static struct buf *build_channels_reply(void)
+{
+	Courier__ChannelsReply m = COURIER__CHANNELS_REPLY__INIT;
+
+	m.text = text("none");
+	return msg_pack_type(&m.base);
+}
+
 static struct buf *build_up(void)
 {
 	Gateway__Up m = GATEWAY__UP__INIT;
@@ -239,6 +273,10 @@ static const struct {
 	{ "WATCH", build_watch },
 	{ "COURIER_FETCH", build_fetch },
 	{ "COURIER_FETCHED", build_fetched },
+	{ "NOTICE_SEND", build_notice },
+	{ "NOTICE_SENT", build_noticed },
+	{ "NOTICE_CHANNELS", build_empty },
+	{ "NOTICE_CHANNELS_REPLY", build_channels_reply },
 	{ "GATEWAY_UP", build_up },
 	{ "GATEWAY_RELAY", build_relay },
 	{ "GATEWAY_DOWN", build_down },
