@@ -22,6 +22,9 @@ static struct err *change(struct ctl *c, enum msg_number number, const void *bod
 	} else {
 		(void)printf("%s (%u)\n", done, changed->count);
 	}
+	if (!c->json && changed->nobody_told && number != MSG_QUEUE_RETRY)
+		(void)printf(_("NOBODY IS TOLD of it: courier.conf names neither smtp nor hook. "
+			       "Tell the holder yourself.\n"));
 	return NULL;
 }
 

@@ -27,6 +27,9 @@ static char *waits_for(struct page *p, const struct job *j)
 	if (j->what == JOB_DELIVER)
 		return page_lend(
 			connected ? "the device fetches it" : "the device is not connected");
+	if (j->what == JOB_NOTICE)
+		return page_lend("alike ones are gathered, and no one is told more often in an hour "
+				 "than derivd.conf admits");
 	if (!is_revocation(j))
 		no = core_may_issue(c);
 	if (no)

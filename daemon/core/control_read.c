@@ -35,6 +35,20 @@ static size_t fill_roles(unsigned int roles, char *ret_names[static ROLES])
 	return n;
 }
 
+static char *notices_text(const struct core *c)
+{
+	const struct channels *ch = &c->channels;
+	AUTO_MEM char *text = text_cut(ch->text ? ch->text : "not asked yet", 900);
+	AUTO_MEM char *shown = text_safe(BYTES(text, strlen(text)));
+
+	if (!ch->known)
+		return xasprintf("not known: %s", shown);
+	if (!ch->holders)
+		return xstrdup("NOBODY IS TOLD of anything: courier.conf names neither smtp nor hook");
+	return xasprintf("%s%s", shown,
+		ch->operators ? "" : "; NO OPERATOR IS TOLD: courier.conf names none");
+}
+
 struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
 	const struct control_facts *facts)
 {
@@ -60,6 +74,8 @@ struct err *control_status(struct core *c, const struct caller *who, unsigned in
 	m.roles = names;
 	m.started_ms = c->started_ms;
 	m.crl_next_update_ms = c->ca.crl_next_update_ms;
+	AUTO_MEM char *notices = notices_text(c);
+	m.notices = notices;
 	m.ca_issuer = lend(c->ca.issuer);
 	m.ca_not_after_ms = c->ca.issuer_not_after_ms;
 	mail_caller(c, who->number, MSG_STATUS_REPLY, who->serial, &m);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/metrics.h"
 #include "daemon/core/presence.h"
 #include "daemon/core/reconcile.h"
@@ -96,6 +97,7 @@ void core_free(struct core *c)
 	settings_free(c->settings);
 	free(c->ca.trouble);
 	free(c->ca.issuer);
+	free(c->channels.text);
 	free(c->frozen);
 	free(c->gateway_trouble);
 	free(c->requesters);
@@ -129,6 +131,7 @@ struct err *core_watch_clock(struct core *c)
 	c->clock_said = behind != NULL;
 	if (!behind || said)
 		return NULL;
+	TRY(notice_trouble(c, about.event, about.error));
 	return audit_add(
 		c->audit, &about, "%s: nothing is issued until it is set", err_get_text(behind));
 }
@@ -165,6 +168,7 @@ static struct err *compare(struct core *c, const Common__AuditHead *seen)
 	struct err *said =
 		err_new(&ERR_WRONG_STATE, "%s (derivd-ca's head is %s)", err_get_text(wrong), hex);
 	freeze(c, said);
+	TRY(notice_trouble(c, about.event, about.error));
 	return audit_add(c->audit, &about, "%s", err_get_text(said));
 }
 

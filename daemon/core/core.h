@@ -11,6 +11,7 @@
 #include "daemon/core/store.h"
 #include "proto/ca.pb-c.h"
 #include "proto/control.pb-c.h"
+#include "proto/courier.pb-c.h"
 #include "proto/device.pb-c.h"
 #include "proto/kind.h"
 #include "proto/msg.h"
@@ -20,7 +21,7 @@ struct metrics;
 struct seats;
 struct presence;
 
-/* What derivd-ca is asked, and what finds the place for the answer. */
+/* What derivd-ca or derivd-courier is asked, and what finds the place for the answer. */
 enum ask_kind {
 	ASK_ASSESS,  /* id: the request's */
 	ASK_PREPARE, /* id: the request's */
@@ -31,6 +32,9 @@ enum ask_kind {
 	ASK_CHECK,      /* the same */
 	ASK_RECONCILE,  /* reconcile.h */
 	ASK_RECALL,
+	/* derivd-courier */
+	ASK_NOTICE, /* id: the job's */
+	ASK_CHANNELS,
 };
 struct ask {
 	enum ask_kind kind;
@@ -51,9 +55,9 @@ struct ports {
 		const void *body);
 	void (*device_error)(
 		void *outside, uint64_t connection, uint32_t serial, const struct err *e);
-	/* derivd-ca. The answer comes as an event, later. */
+	/* derivd-ca or derivd-courier. The answer comes as an event, later. */
 	void (*ask)(void *outside, const struct ask *ask, enum msg_number number, const void *body);
-	/* Is derivd-ca working on this job? */
+	/* Is one of them working on this job? */
 	bool (*under_way)(void *outside, const uint8_t job[ID_LEN]);
 	/* A turn was committed: rows may have come, jobs may wait. */
 	void (*committed)(void *outside);
@@ -83,6 +87,13 @@ struct reconcile {
 	struct audit_link seen;    /* the head that this chain does not have; 0: it has it */
 };
 
+/* What derivd-courier said of its ways to tell people. */
+struct channels {
+	bool known;
+	bool holders, operators;
+	char *text; /* which, or why it is not known; NULL: not asked yet */
+};
+
 struct core {
 	struct store *store;
 	struct audit *audit;
@@ -99,6 +110,7 @@ struct core {
 	int64_t started_ms;
 	struct ca_facts ca;
 	struct reconcile reconcile;
+	struct channels channels;
 	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
 	char *frozen;
 	/* Why the gateway's last connection ended; NULL while there is one, or was none. */

@@ -9,6 +9,7 @@
 #include "daemon/core/actions.h"
 #include "daemon/core/delivery.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 
 /* Revocations of the same moment share a CRL. */
 #define CRL_GATHER_MS 5000
@@ -19,6 +20,7 @@ static void answer_changed(struct core *c, const struct caller *who, uint64_t n)
 	Control__Changed m = CONTROL__CHANGED__INIT;
 
 	m.count = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	m.nobody_told = notice_is_deaf(c);
 	mail_caller(c, who->number, MSG_CHANGED, who->serial, &m);
 }
 
@@ -131,6 +133,7 @@ struct err *lifecycle_revoke_known(
 	TRY(store_item_drop(c->store, NULL, d->id));
 	TRY(cancel_session(c, d, actor));
 	TRY(cancel_coming(c, d, &cause));
+	TRY(notice_device_revoked(c, d, reason));
 	return audit_add(c->audit, &about, "reason %u%s%s", reason, *text ? ": " : "", text);
 }
 
@@ -324,5 +327,5 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 	for (size_t i = 0; i < due->n; i++)
 		TRY(sweep_one(c, due->row[i], now));
 	*ret_more = due->n != 0;
-	return NULL;
+	return notice_sweep(c, ret_more);
 }

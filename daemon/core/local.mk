@@ -8,7 +8,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/store_sqlite.c daemon/core/store_row.c daemon/core/store_schema.c \
 	daemon/core/store_audit.c daemon/core/store_request.c daemon/core/store_device.c \
 	daemon/core/store_credential.c daemon/core/store_papers.c daemon/core/store_job.c \
-	daemon/core/store_item.c daemon/core/store_find.c daemon/core/store_count.c \
+	daemon/core/store_item.c daemon/core/store_notice.c daemon/core/store_find.c daemon/core/store_count.c \
 	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/audit.h daemon/core/audit.c daemon/core/audit_row.c \
 	daemon/core/core.h daemon/core/core.c \
@@ -24,7 +24,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/session_device.c \
 	daemon/core/verified.h daemon/core/verified.c \
 	daemon/core/reconcile.h daemon/core/reconcile.c daemon/core/recall.h daemon/core/recall.c \
-	daemon/core/lifecycle.h daemon/core/lifecycle.c \
+	daemon/core/lifecycle.h daemon/core/lifecycle.c daemon/core/notice.h daemon/core/notice.c \
 	daemon/core/ack.h daemon/core/ack.c daemon/core/delivery.h daemon/core/delivery.c \
 	daemon/core/outbox.h daemon/core/outbox.c daemon/core/outbox_ask.c daemon/core/outbox_apply.c
 daemon_core_libengine_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS) $(CONFUSE_CFLAGS)
@@ -37,7 +37,7 @@ derivd_SOURCES = \
 	daemon/core/control_stream.c daemon/core/control_read.c daemon/core/control_metrics.c daemon/core/control_check.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \
 	daemon/core/gateway.h daemon/core/gateway.c \
-	daemon/core/caworker.h daemon/core/caworker.c
+	daemon/core/noticeworker.h daemon/core/noticeworker.c daemon/core/caworker.h daemon/core/caworker.c
 derivd_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS)
 derivd_LDADD = $(ENGINE_LIBS)
 dist_man_MANS += daemon/core/derivd.8 daemon/core/derivd.conf.5

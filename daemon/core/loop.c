@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/lifecycle.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/presence.h"
 #include "daemon/core/seats.h"
@@ -19,6 +20,8 @@
 #define SWEEP_MS (60 * 1000)
 /* The status line is not rewritten more often. */
 #define STATUS_MS 1000
+/* courier.conf changes now and then; a reload asks at once. */
+#define CHANNELS_MS (10 * 60 * 1000)
 /* After a lease that found nothing it may have, or that failed. */
 #define PUMP_REST_MS 1000
 #define TIMER_SLACK_US 1000
@@ -104,6 +107,51 @@ static struct err *on_pump(struct core *c, void *arg)
 	return outbox_pump(c, p->room, &p->leased);
 }
 
+static struct err *on_notice(struct core *c, void *arg)
+{
+	return notice_pump(c, arg);
+}
+
+static struct err *on_ask_channels(struct core *c, void *arg UNUSED)
+{
+	notice_ask_channels(c);
+	return NULL;
+}
+
+/* One at a time: a mail server takes as long as it likes. */
+static int64_t next_notice(struct daemon *d)
+{
+	int64_t at = INT64_MAX;
+
+	if (!noticeworker_room(d->notices))
+		return INT64_MAX;
+	struct err *e = store_job_next_notice(d->core->store, &at);
+	if (e) {
+		log_error(e, "the queue");
+		at = clock_boot_ms() + PUMP_REST_MS;
+	}
+	if (at < d->notice_boot_ms)
+		at = d->notice_boot_ms;
+	return at < d->channels_boot_ms ? at : d->channels_boot_ms;
+}
+
+static void notices(struct daemon *d, int64_t now)
+{
+	unsigned int leased = 0;
+
+	if (next_notice(d) > now)
+		return;
+	if (d->channels_boot_ms <= now) {
+		d->channels_boot_ms = now + CHANNELS_MS;
+		turn_run(d->core, &NOBODY, on_ask_channels, NULL);
+		turn_end(d->core);
+		return;
+	}
+	bool ok = turn_run(d->core, &NOBODY, on_notice, &leased) && turn_end(d->core);
+	if (!ok || leased == 0)
+		d->notice_boot_ms = now + PUMP_REST_MS;
+}
+
 /* The next time anything is due; the present means: jobs are waiting and there is room for them. */
 static int64_t next_due(struct daemon *d)
 {
@@ -114,6 +162,9 @@ static int64_t next_due(struct daemon *d)
 		next = at;
 	if (d->status_stale && d->status_boot_ms < next)
 		next = d->status_boot_ms;
+	at = next_notice(d);
+	if (at < next)
+		next = at;
 	if (caworker_room(d->ca) == 0)
 		return next;
 	e = store_job_next(d->core->store, &at);
@@ -176,6 +227,7 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 		seats_postpone(d->core->seats, now + PUMP_REST_MS);
 	sweep(d, now);
 	pump(d, now);
+	notices(d, now);
 	if (d->status_stale && d->status_boot_ms <= now)
 		say_status(d);
 	rearm(d);
@@ -185,7 +237,7 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 void loop_changed(struct daemon *d)
 {
 	d->status_stale = true;
-	if (d->ca)
+	if (d->ca && d->notices)
 		rearm(d);
 }
 

@@ -7,15 +7,17 @@
 #include "daemon/core/caworker.h"
 #include "daemon/core/control.h"
 #include "daemon/core/gateway.h"
+#include "daemon/core/noticeworker.h"
 
 struct daemon {
 	sd_event *event;
 	struct core *core;
 	struct caworker *ca;
+	struct noticeworker *notices;
 	struct control *control;
 	struct gateway *gateway;
 	sd_event_source *turn, *timer, *hup;
-	int64_t pump_boot_ms, sweep_boot_ms, status_boot_ms;
+	int64_t pump_boot_ms, sweep_boot_ms, status_boot_ms, notice_boot_ms, channels_boot_ms;
 	bool status_stale;
 	char said[256]; /* the status line */
 };

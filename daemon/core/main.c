@@ -62,14 +62,17 @@ static void to_ca(void *outside, const struct ask *ask, enum msg_number number, 
 {
 	struct daemon *d = outside;
 
-	caworker_ask(d->ca, ask, number, body);
+	if (ask->kind == ASK_NOTICE || ask->kind == ASK_CHANNELS)
+		noticeworker_ask(d->notices, ask, number, body);
+	else
+		caworker_ask(d->ca, ask, number, body);
 }
 
 static bool under_way(void *outside, const uint8_t job[ID_LEN])
 {
 	struct daemon *d = outside;
 
-	return caworker_is_asked(d->ca, job);
+	return caworker_is_asked(d->ca, job) || noticeworker_is_asked(d->notices, job);
 }
 
 static void changed(void *outside)
@@ -114,6 +117,9 @@ static int on_hup(
 	}
 	settings_free(d->core->settings);
 	d->core->settings = fresh;
+	/* courier.conf may be another one, too. */
+	d->channels_boot_ms = 0;
+	changed(d);
 	log_note(NOTE_RELOADED, NULL, "the configuration was read again");
 	return 0;
 }
@@ -174,6 +180,7 @@ static struct err *open_all(struct daemon *d)
 {
 	AUTO(settings) struct settings *s = NULL;
 	AUTO_MEM char *ca_path = proc_runtime_path("ca.sock");
+	AUTO_MEM char *notice_path = proc_runtime_path("notice.sock");
 	int control_fd = -1, gateway_fd = -1;
 
 	TRY(settings_load(&s));
@@ -184,6 +191,7 @@ static struct err *open_all(struct daemon *d)
 	TRY(core_new(store, take(s), &PORTS, d, &d->core));
 	TRY(gateway_new(d->event, d->core, gateway_fd, changed, d, &d->gateway));
 	TRY(control_new(d->event, d->core, control_fd, loop_facts, d, &d->control));
+	TRY(noticeworker_new(d->event, d->core, notice_path, changed, d, &d->notices));
 	return caworker_new(d->event, d->core, ca_path, changed, d, &d->ca);
 }
 
@@ -228,6 +236,7 @@ static void close_all(struct daemon *d)
 	if (d->core)
 		turn_close(d->core);
 	caworker_free(take(d->ca));
+	noticeworker_free(take(d->notices));
 	control_free(take(d->control));
 	gateway_free(take(d->gateway));
 	sd_event_source_disable_unref(d->turn);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/metrics.h"
 
 static void set_cause(struct job *j, const struct err *e)
@@ -45,6 +46,15 @@ static struct err *audit_trouble(
 	return audit_add(c->audit, &about, "%s: %s", job_what_name(j->what), err_get_text(why));
 }
 
+/* Operators hear of it, but for notices: one that cannot be sent must not make another. */
+static struct err *report(
+	struct core *c, const struct job *j, enum event event, const struct err *why)
+{
+	if (j->what != JOB_NOTICE)
+		TRY(notice_trouble(c, event, err_get_kind(why)->name));
+	return audit_trouble(c, j, event, why);
+}
+
 static struct err *try_later(struct core *c, struct job *j, const struct err *why)
 {
 	int64_t most = j->what == JOB_VERIFY ? VERIFY_MOST_MS : RETRY_MOST_MS;
@@ -65,7 +75,7 @@ static struct err *block(struct core *c, struct job *j, const struct err *why)
 		clock_boot_ms() + back_off(j->attempts, BLOCKED_FIRST_MS, BLOCKED_MOST_MS);
 	TRY(store_job_put(c->store, j));
 	/* The journal hears of each kind of trouble once, not with each attempt. */
-	return news ? audit_trouble(c, j, EV_JOB_BLOCKED, why) : NULL;
+	return news ? report(c, j, EV_JOB_BLOCKED, why) : NULL;
 }
 
 static struct err *refused(struct core *c, struct job *j, const struct err *why)
@@ -78,7 +88,7 @@ static struct err *refused(struct core *c, struct job *j, const struct err *why)
 	set_cause(j, why);
 	j->state = JOB_FAILED;
 	TRY(store_job_put(c->store, j));
-	return audit_trouble(c, j, EV_JOB_FAILED, why);
+	return report(c, j, EV_JOB_FAILED, why);
 }
 
 static struct err *settle_error(struct core *c, struct job *j, const struct err *why)
@@ -101,6 +111,15 @@ static bool is_stores(const struct err *e)
 	return err_is(e, &ERR_STORE) || err_is(e, &ERR_STORE_FULL);
 }
 
+/* A channel that is done is not used again because another is owed. */
+static struct err *settle_notice(struct core *c, struct job *j, const void *body)
+{
+	AUTO(err) struct err *owed = NULL;
+
+	TRY(notice_done(c, j, body, &owed));
+	return owed ? settle_error(c, j, owed) : store_job_done(c->store, j->id);
+}
+
 struct err *outbox_settle(struct core *c, const struct ask *ask, const struct answer *a)
 {
 	AUTO(job) struct job *j = NULL;
@@ -114,6 +133,8 @@ struct err *outbox_settle(struct core *c, const struct ask *ask, const struct an
 		return settle_error(c, j, a->error);
 	/* As it was asked: an item that is signed becomes one to deliver. */
 	enum job_what what = j->what;
+	if (j->what == JOB_NOTICE)
+		return settle_notice(c, j, a->body);
 	TRY(outbox_apply(c, j, a->body, &goes_on));
 	metrics_took(&c->metrics->job[what], j->created_ms);
 	return goes_on ? NULL : store_job_done(c->store, j->id);
@@ -135,7 +156,7 @@ static struct err *give_back(struct core *c)
 	return NULL;
 }
 
-static struct err *ask_one(struct core *c, struct job *j)
+struct err *outbox_ask_one(struct core *c, struct job *j)
 {
 	AUTO(err) struct err *e = outbox_ask(c, j);
 
@@ -160,7 +181,7 @@ struct err *outbox_pump(struct core *c, unsigned int room, unsigned int *ret_lea
 		TRY(give_back(c));
 	TRY(store_job_lease(c->store, &lease, &jobs));
 	for (size_t i = 0; i < jobs->n; i++)
-		TRY(ask_one(c, jobs->row[i]));
+		TRY(outbox_ask_one(c, jobs->row[i]));
 	c->lost_answers = false;
 	*ret_leased = (unsigned int)jobs->n;
 	return NULL;

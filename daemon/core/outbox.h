@@ -21,6 +21,8 @@
 MUST_CHECK struct err *outbox_pump(struct core *c, unsigned int room, unsigned int *ret_leased);
 /* derivd-ca answered a job, or could not be asked. An event. */
 MUST_CHECK struct err *outbox_settle(struct core *c, const struct ask *ask, const struct answer *a);
+/* Asks for a leased job; that it cannot be asked is its outcome. */
+MUST_CHECK struct err *outbox_ask_one(struct core *c, struct job *j);
 /* --- between outbox.c, outbox_ask.c and outbox_apply.c --- */
 
 /* Posts the question for a leased job. An error is the job's outcome. */

@@ -7,6 +7,7 @@
 #include "daemon/core/delivery.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/metrics.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/seats.h"
@@ -291,6 +292,9 @@ struct err *outbox_refused(
 		return refuse_credential(c, j, why);
 	case JOB_SIGN_ITEM:
 		return refuse_item(c, j, why, ret_keep);
+	case JOB_NOTICE:
+		*ret_keep = !err_is(why, &ERR_NOTICE_NOBODY);
+		return *ret_keep ? NULL : notice_nobody(c, j, why);
 	case JOB_REVOKE_DEVICE:
 		/* derivd-ca knows no such device; its credentials are revoked all the same, one by one. */
 		*ret_keep = true;

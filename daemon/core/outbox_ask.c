@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/outbox.h"
 
 /* The committed head: with each certification derivd-ca sees how far the chain had come. */
@@ -171,6 +172,7 @@ struct err *outbox_ask(struct core *c, const struct job *j)
 		[JOB_REVOKE] = ask_revoke,
 		[JOB_REVOKE_DEVICE] = ask_revoke_device,
 		[JOB_CRL] = ask_crl,
+		[JOB_NOTICE] = notice_ask,
 	};
 
 	if (!ask[j->what])

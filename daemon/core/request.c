@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "daemon/core/actions.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/presence.h"
 
 /* "nothing" in request.def. */
@@ -255,6 +256,15 @@ static struct err *audit_credential(struct core *c, const struct credential *k,
 		cause->text ? ": " : "", cause->text ? cause->text : "");
 }
 
+/* Its holder hears of it, in another way than from the device. */
+static struct err *tell(struct core *c, const struct credential *k, enum credential_event event,
+	enum credential_state before)
+{
+	if (event == CE_CERTIFIED && k->state == CS_CERTIFIED)
+		return notice_certified(c, k);
+	return k->state == CS_REVOKING && before != CS_REVOKING ? notice_revoking(c, k) : NULL;
+}
+
 struct err *credential_step(struct core *c, struct credential *k, enum credential_event event,
 	const struct cause *cause)
 {
@@ -275,6 +285,7 @@ struct err *credential_step(struct core *c, struct credential *k, enum credentia
 	}
 	TRY(store_credential_put(c->store, k));
 	TRY(audit_credential(c, k, event, before, cause));
+	TRY(tell(c, k, event, before));
 	return request_settle(c, k->request);
 }
 

@@ -55,6 +55,8 @@ struct settings *settings_default(void)
 	s->unclaimed_ms = 30ULL * 24 * 3600 * 1000;
 	s->devices_per_holder = 5;
 	s->revoke_superseded = true;
+	s->expiry_notice_ms = 14ULL * 24 * 3600 * 1000;
+	s->notices_per_hour = 6;
 	s->ca_connections = 1;
 	s->ca_window = 8;
 	return s;
@@ -135,6 +137,8 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 	TRY(get_duration(
 		cfg, "unclaimed-after", 60000, 365ULL * 24 * 3600 * 1000, &s->unclaimed_ms));
 	TRY(get_count(cfg, "devices-per-holder", 1, 100, &s->devices_per_holder));
+	TRY(get_duration(cfg, "expiry-notice", 0, 3650ULL * 24 * 3600 * 1000, &s->expiry_notice_ms));
+	TRY(get_count(cfg, "notices-per-hour", 1, 1000, &s->notices_per_hour));
 	TRY(get_count(cfg, "ca-connections", 0, CONNECTIONS_MAX, &s->ca_connections));
 	TRY(get_count(cfg, "ca-window", 1, 64, &s->ca_window));
 	if (s->ca_connections == 0)
@@ -159,6 +163,8 @@ static struct err *load_own(struct settings *s)
 		CFG_STR("unclaimed-after", "30d", CFGF_NONE),
 		CFG_INT("devices-per-holder", 5, CFGF_NONE),
 		CFG_BOOL("revoke-superseded", cfg_true, CFGF_NONE),
+		CFG_STR("expiry-notice", "14d", CFGF_NONE),
+		CFG_INT("notices-per-hour", 6, CFGF_NONE),
 		CFG_INT("ca-connections", 0, CFGF_NONE),
 		CFG_INT("ca-window", 8, CFGF_NONE),
 		CFG_STR("accept-audit-head", NULL, CFGF_NODEFAULT),

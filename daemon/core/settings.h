@@ -24,6 +24,8 @@ struct settings {
 	uint64_t unclaimed_ms;  /* for a device to fetch what was issued */
 	unsigned int devices_per_holder;
 	bool revoke_superseded;
+	uint64_t expiry_notice_ms; /* so long before a credential ends its holder is told; 0: never */
+	unsigned int notices_per_hour; /* to one holder */
 	unsigned int ca_connections; /* for mass work */
 	unsigned int ca_window;      /* jobs under way on each */
 	uint8_t accept_head

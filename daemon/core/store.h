@@ -306,6 +306,7 @@ enum job_what {
 	JOB_REVOKE,
 	JOB_REVOKE_DEVICE,
 	JOB_CRL,
+	JOB_NOTICE,
 	JOB_WHATS
 };
 const char *job_what_name(enum job_what w);
@@ -331,6 +332,8 @@ struct job {
 	char *cause_kind, *cause;
 };
 #define JOB_RANKS 4
+/* Jobs that are not for derivd-ca but for derivd-courier: they share no lane with the others. */
+#define JOB_RANK_NOTICE JOB_RANKS
 void job_free(struct job *j);
 DEFINE_AUTO(job, struct job *, job_free);
 /* A new job in state WAITING. */
@@ -350,12 +353,15 @@ struct lease {
 	int64_t now_boot_ms;
 	unsigned int most;
 	bool only_revocations;
+	bool notices; /* those for derivd-courier in place of those for derivd-ca */
 };
 MUST_CHECK struct err *store_job_lease(
 	struct store *s, const struct lease *l, struct rows **ret_rows);
 /* When the next one may be leased; INT64_MAX: none. */
 MUST_CHECK struct err *store_job_next(struct store *s, int64_t *ret_boot_ms);
-/* Jobs for derivd-ca that are leased. */
+/* The same of notices. */
+MUST_CHECK struct err *store_job_next_notice(struct store *s, int64_t *ret_boot_ms);
+/* Jobs for derivd-ca, and notices, that are leased. */
 MUST_CHECK struct err *store_job_leased(struct store *s, struct rows **ret_rows);
 /* At start: leases of other runs are void; after another boot, waiting times too. */
 MUST_CHECK struct err *store_job_void(
@@ -422,6 +428,51 @@ MUST_CHECK struct err *store_item_drop(
 MUST_CHECK struct err *store_item_made_good(struct store *s, const struct item *i);
 MUST_CHECK struct err *store_item_waiting(
 	struct store *s, const uint8_t device[static SHA256_LEN], uint64_t *ret_n);
+
+/* --- notices (store_notice.c) --- */
+
+/* Kept for an hour after it was sent. id: its job's, too. */
+struct notice {
+	uint8_t id[ID_LEN];
+	unsigned int kind; /* courier.NoticeKind */
+	uint8_t holder[SHA256_LEN]; /* zeros: operators */
+	uint8_t request[ID_LEN];    /* whose receipt says who that is */
+	uint8_t device[SHA256_LEN];
+	unsigned int purposes; /* 1 << purpose */
+	int64_t when_ms;
+	unsigned int reason;
+	bool mailed, hooked;
+	int64_t sent_ms; /* 0: not yet */
+};
+void notice_free(struct notice *n);
+DEFINE_AUTO(notice, struct notice *, notice_free);
+MUST_CHECK struct err *store_notice_add(struct store *s, const struct notice *n);
+MUST_CHECK struct err *store_notice_put(struct store *s, const struct notice *n);
+/* NULL when there is none. */
+MUST_CHECK struct err *store_notice_get(
+	struct store *s, const uint8_t id[static ID_LEN], struct notice **ret_notice);
+/* One of that kind about that device that waits, and is not being sent just now; NULL when there is none. */
+MUST_CHECK struct err *store_notice_waiting(struct store *s, unsigned int kind,
+	const uint8_t device[static SHA256_LEN], struct notice **ret_notice);
+/* How many the holder was sent since then, and when the first of them. */
+MUST_CHECK struct err *store_notice_told(struct store *s, const uint8_t holder[static SHA256_LEN],
+	int64_t since_ms, uint64_t *ret_n, int64_t *ret_first_ms);
+/* Those sent before go. */
+MUST_CHECK struct err *store_notice_forget(struct store *s, int64_t before_ms);
+struct trouble {
+	char *event, *error;
+	unsigned int n;
+};
+/* Counts one more in the notice, which has at most 64 different ones. */
+MUST_CHECK struct err *store_trouble_add(
+	struct store *s, const uint8_t id[static ID_LEN], const char *event, const char *error);
+/* struct trouble. */
+MUST_CHECK struct err *store_trouble_list(
+	struct store *s, const uint8_t id[static ID_LEN], struct rows **ret_rows);
+/* At most 100 active ones that end before then, and nobody was told: the first to end first. */
+MUST_CHECK struct err *store_credential_ending(
+	struct store *s, int64_t before_ms, struct rows **ret_rows);
+MUST_CHECK struct err *store_credential_warned(struct store *s, const uint8_t id[static ID_LEN]);
 
 /* --- counts (store_count.c) --- */
 

@@ -170,6 +170,22 @@ struct err *store_credential_list(struct store *s, const struct filter *f, struc
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }
 
+struct err *store_credential_ending(struct store *s, int64_t before_ms, struct rows **ret_rows)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_start(s, &stmt,
+		CREDENTIAL_COLUMNS "state = 'active' AND warned = 0 AND not_after_ms < ? "
+				   "ORDER BY not_after_ms LIMIT 100",
+		"i", before_ms));
+	return sql_collect(s, stmt, read_row, free_row, ret_rows);
+}
+
+struct err *store_credential_warned(struct store *s, const uint8_t id[static ID_LEN])
+{
+	return sql_run(s, "UPDATE credential SET warned = 1 WHERE id = ?", "d", id);
+}
+
 struct err *store_credential_due(struct store *s, int64_t now_ms, struct rows **ret_rows)
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;

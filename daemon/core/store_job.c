@@ -19,6 +19,7 @@ const char *job_what_name(enum job_what w)
 		[JOB_REVOKE] = "revoke",
 		[JOB_REVOKE_DEVICE] = "revoke-device",
 		[JOB_CRL] = "crl",
+		[JOB_NOTICE] = "notice",
 	};
 
 	assert((size_t)w < ARRAY_LEN(names));
@@ -175,8 +176,11 @@ struct err *store_job_lease(struct store *s, const struct lease *l, struct rows 
 {
 	AUTO(rows) struct rows *all = xcalloc(1, sizeof(*all));
 
+	unsigned int first = l->notices ? JOB_RANK_NOTICE : 0;
+	unsigned int end = l->notices ? JOB_RANK_NOTICE + 1 : JOB_RANKS;
+
 	all->free_row = free_row;
-	for (unsigned int rank = 0; rank < JOB_RANKS && all->n < l->most; rank++) {
+	for (unsigned int rank = first; rank < end && all->n < l->most; rank++) {
 		AUTO(rows) struct rows *some = NULL;
 		TRY(lease_rank(s, l, rank, l->most - (unsigned int)all->n, &some));
 		join(all, some);
@@ -185,19 +189,29 @@ struct err *store_job_lease(struct store *s, const struct lease *l, struct rows 
 	return NULL;
 }
 
+static struct err *next_of(struct store *s, int64_t rank, int64_t *ret_boot_ms)
+{
+	return sql_number(s, ret_boot_ms,
+		"SELECT ifnull(min(next_boot_ms), 9223372036854775807) FROM job "
+		"WHERE " READY " AND rank = ?",
+		"i", rank);
+}
+
 struct err *store_job_next(struct store *s, int64_t *ret_boot_ms)
 {
 	*ret_boot_ms = INT64_MAX;
 	for (int64_t rank = 0; rank < JOB_RANKS; rank++) {
 		int64_t next = 0;
-		TRY(sql_number(s, &next,
-			"SELECT ifnull(min(next_boot_ms), 9223372036854775807) FROM job "
-			"WHERE " READY " AND rank = ?",
-			"i", rank));
+		TRY(next_of(s, rank, &next));
 		if (next < *ret_boot_ms)
 			*ret_boot_ms = next;
 	}
 	return NULL;
+}
+
+struct err *store_job_next_notice(struct store *s, int64_t *ret_boot_ms)
+{
+	return next_of(s, JOB_RANK_NOTICE, ret_boot_ms);
 }
 
 struct err *store_job_leased(struct store *s, struct rows **ret_rows)

@@ -130,6 +130,18 @@ static const char *const steps[] = {
 	" WHEN OLD.what <> NEW.what OR OLD.state <> NEW.state BEGIN "
 	COUNT_OUT("job", "OLD.what") COUNT_IN("job", "NEW.what") " END;"
 	COUNTED("request") COUNTED("credential") COUNTED("device"),
+
+	/* 4: what people are to be told, and what they were told lately; and of which credentials' end. */
+	"CREATE TABLE notice(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, holder BLOB,"
+	" request BLOB, device BLOB, purposes INTEGER NOT NULL, when_ms INTEGER NOT NULL, reason INTEGER NOT NULL,"
+	" mailed INTEGER NOT NULL, hooked INTEGER NOT NULL, sent_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX notice_open ON notice(kind, device) WHERE sent_ms = 0;"
+	"CREATE INDEX notice_told ON notice(holder, sent_ms) WHERE sent_ms > 0;"
+	"CREATE INDEX notice_old ON notice(sent_ms) WHERE sent_ms > 0;"
+	"CREATE TABLE trouble(notice BLOB NOT NULL, event TEXT NOT NULL, error TEXT NOT NULL, n INTEGER NOT NULL,"
+	" PRIMARY KEY(notice, event, error)) STRICT, WITHOUT ROWID;"
+	"ALTER TABLE credential ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX credential_warn ON credential(not_after_ms) WHERE state = 'active' AND warned = 0;",
 };
 /* clang-format on */
 

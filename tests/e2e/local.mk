@@ -36,3 +36,7 @@ EXTRA_DIST += tests/e2e/test_backup.py tests/e2e/test_reconcile.py
 # the journal, and what is wrong here
 TESTS += tests/e2e/test_journal.py tests/e2e/test_doctor.py
 EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py
+
+# Notices
+TESTS += tests/e2e/test_notices.py
+EXTRA_DIST += tests/e2e/test_notices.py tests/lib/postfix.py

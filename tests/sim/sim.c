@@ -231,6 +231,8 @@ static void open_core(struct sim *s)
 
 	if (e)
 		sim_fail(s, "derivd does not start: %s", err_get_text(e));
+	/* No channel is configured here: nobody is told, which the chain says. */
+	s->core->channels.known = true;
 	s->full = false;
 	sim_post(s, &ask_status, &m);
 	for (size_t d = 0; d < SIM_DEVICES; d++) {

@@ -86,8 +86,9 @@ void sim_check_asked(struct sim *s, const struct ask *ask)
 	if (ask->kind == ASK_JOB && s->witness &&
 		!holds(s, "job", "id", BYTES(ask->id, ID_LEN), "state = 'leased'"))
 		sim_fail(s, "derivd-ca is asked before the lease is committed");
-	if (ask->kind == ASK_ASSESS &&
-		!holds(s, "request", "id", BYTES(ask->id, ID_LEN), "state = 'opened'"))
+	/* In the same turn its device may have been revoked. */
+	if (ask->kind == ASK_ASSESS && !holds(s, "request", "id", BYTES(ask->id, ID_LEN),
+					       "state IN ('opened', 'cancelled')"))
 		sim_fail(s, "derivd-ca is asked before the request is committed");
 }
 

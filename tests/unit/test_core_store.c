@@ -161,6 +161,8 @@ static void an_older_store_is_brought_up_to_date(void **state)
 			"DROP TRIGGER credential_counted; DROP TRIGGER credential_recounted;"
 			"DROP TRIGGER device_counted; DROP TRIGGER device_recounted;"
 			"DROP TABLE counted; DROP INDEX job_what;"
+			"DROP TABLE notice; DROP TABLE trouble; DROP INDEX credential_warn;"
+			"ALTER TABLE credential DROP COLUMN warned;"
 			"UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
 			NULL, NULL, NULL),
 		SQLITE_OK);

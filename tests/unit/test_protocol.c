@@ -475,7 +475,7 @@ static void examples_of_card(void **state)
 
 static void examples_of_courier(void **state)
 {
-	check_document("courier", 2);
+	check_document("courier", 6);
 }
 
 static void examples_of_gateway(void **state)
