@@ -2,4 +2,4 @@
 EXTRA_DIST += doc/PRIVSEP.md
 EXTRA_DIST += doc/TOUR.md
 EXTRA_DIST += doc/FIGURES.md
-EXTRA_DIST += doc/BACKUP.md
+EXTRA_DIST += doc/BACKUP.md doc/GATEWAY-KEY.md

@@ -13,6 +13,7 @@ evidence_libevidence_a_SOURCES = \
 	evidence/receipt.h evidence/receipt.c evidence/ticket.c evidence/heads.h evidence/heads.c \
 	evidence/checkpoint.h evidence/checkpoint.c \
 	evidence/item.h evidence/item.c evidence/payload.h evidence/payload.c \
+	evidence/pinset.h evidence/pinset.c \
 	evidence/invitation.h evidence/invitation.c \
 	evidence/path.h evidence/path.c evidence/path_judge.h evidence/path_judge.c \
 	evidence/bundle.h evidence/bundle.c evidence/evidence.c \

@@ -6,34 +6,6 @@
 
 #include "base/text.h"
 
-struct buf *payload_pins_encode(const uint8_t (*pins)[SHA256_LEN], size_t n)
-{
-	struct buf *out = buf_new();
-
-	for (size_t i = 0; i < n; i++)
-		record_put(out, BYTES(pins[i], SHA256_LEN));
-	return out;
-}
-
-struct err *payload_pins_decode(
-	struct bytes payload, uint8_t ret_pins[static PINS_MAX][SHA256_LEN], size_t *ret_n)
-{
-	uint8_t pins[PINS_MAX][SHA256_LEN];
-	struct cursor c = { payload };
-	size_t n = 0;
-
-	while (c.rest.len) {
-		if (n == PINS_MAX)
-			return err_new(&ERR_FORMAT, "pins: more than %d", PINS_MAX);
-		TRY(err_wrap(record_get_fixed(&c, "pin", SHA256_LEN, pins[n++]), "pins"));
-	}
-	if (n == 0)
-		return err_new(&ERR_FORMAT, "pins: none");
-	memcpy(ret_pins, pins, n * sizeof(pins[0]));
-	*ret_n = n;
-	return NULL;
-}
-
 bool payload_is_app_name(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";

@@ -1,5 +1,5 @@
 /*
- * payload.h: payloads of items that are not a certificate, a sealed key or a chain (PROTOCOL.device section 7): lists whose
+ * payload.h: payloads of items that are not a certificate, a sealed key, a chain or pins (PROTOCOL.device section 7): lists whose
  * elements are fields of a record, as a chain's are.
  */
 #ifndef DERIVD_EVIDENCE_PAYLOAD_H
@@ -7,12 +7,6 @@
 
 #include "proto/deployment.h"
 #include "evidence/item.h"
-
-/* ITEM_PINS: what the device is to pin from now on in place of what it has: 1 to PINS_MAX hashes of gateways' keys. */
-struct buf *payload_pins_encode(const uint8_t (*pins)[SHA256_LEN], size_t n);
-/* ERR_FORMAT. */
-MUST_CHECK struct err *payload_pins_decode(
-	struct bytes payload, uint8_t ret_pins[static PINS_MAX][SHA256_LEN], size_t *ret_n);
 
 /* ITEM_APP: the configurations of all mail apps, in place of those that the device has. */
 #define PAYLOAD_APPS_MAX 10

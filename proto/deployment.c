@@ -5,6 +5,7 @@
 #include "proto/deployment.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static struct err *check_place(const char *path)
 static struct err *get_pins(cfg_t *cfg, struct deployment *d)
 {
 	size_t n = cfg_size(cfg, "gateway-pins");
+	int64_t epoch = 0;
 
 	if (n < 1 || n > PINS_MAX)
 		return err_new(&ERR_CONFIG, "gateway-pins: %zu of them, where 1 to %d are needed",
@@ -80,6 +82,8 @@ static struct err *get_pins(cfg_t *cfg, struct deployment *d)
 		TRY(conf_hex("gateway-pins", cfg_getnstr(cfg, "gateway-pins", (unsigned int)i),
 			SHA256_LEN, d->pins[i]));
 	d->n_pins = n;
+	TRY(conf_int(cfg, "pins-epoch", 0, INT64_MAX, &epoch));
+	d->pins_epoch = (uint64_t)epoch;
 	return NULL;
 }
 
@@ -116,6 +120,7 @@ struct err *deployment_load(const char *path, struct deployment **ret_deployment
 		CFG_STR("host", NULL, CFGF_NODEFAULT),
 		CFG_INT("port", 0, CFGF_NONE),
 		CFG_STR_LIST("gateway-pins", NULL, CFGF_NODEFAULT),
+		CFG_INT("pins-epoch", 0, CFGF_NONE),
 		CFG_STR("import-certificate", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
@@ -141,8 +146,8 @@ struct buf *deployment_write(const struct deployment *d)
 	struct buf *out = buf_new();
 
 	buf_add_str(out,
-		"# deployment.conf: whom this kiosk trusts. Written by derivd-ca init and derivctl "
-		"setup.\n"
+		"# deployment.conf: whom this kiosk trusts. Written by derivd-ca init and derivd-ca "
+		"pins.\n"
 		"# derivctl and derivd-card take these from here only, never from derivd.\n");
 	put_hex(out, "id", d->id, DEPLOYMENT_ID_LEN);
 	put_hex(out, "kiosk", d->kiosk, KIOSK_ID_LEN);
@@ -154,6 +159,8 @@ struct buf *deployment_write(const struct deployment *d)
 		buf_addf(out, "%s\n\t\"%s\"", i ? "," : "", hex);
 	}
 	buf_add_str(out, "\n}\n");
+	if (d->pins_epoch)
+		buf_addf(out, "pins-epoch = %" PRIu64 "\n", d->pins_epoch);
 	if (d->import_certificate)
 		buf_addf(out, "import-certificate = \"%s\"\n", d->import_certificate);
 	return out;

@@ -19,6 +19,7 @@ struct deployment {
 	uint8_t receipt_public[ED25519_PUBLIC_LEN];
 	char *host;   /* host name or address of the gateway, as the phone reaches it */
 	uint16_t port;
+	uint64_t pins_epoch; /* raised by each change of the pins; 0: never changed */
 	size_t n_pins;
 	uint8_t pins[PINS_MAX][SHA256_LEN]; /* SHA-256 of the gateway's SubjectPublicKeyInfo */
 	char *import_certificate;           /* PEM; NULL when there is none */

@@ -29,6 +29,7 @@ struct buf;
 #define SIG_HEADS "derivd heads v1"
 #define SIG_CARD_NAME "derivd card name v1"
 #define SIG_CHECKPOINT "derivd checkpoint v1"
+#define SIG_PINS "derivd pins v1"
 
 #define SHA256_LEN 32
 #define ED25519_PUBLIC_LEN 32

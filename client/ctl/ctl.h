@@ -96,6 +96,7 @@ struct err *cmd_request_cancel(struct ctl *c, int argc, char **argv);
 struct err *cmd_device_list(struct ctl *c, int argc, char **argv);
 struct err *cmd_device_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_device_revoke(struct ctl *c, int argc, char **argv);
+struct err *cmd_pins(struct ctl *c, int argc, char **argv);
 struct err *cmd_credential_list(struct ctl *c, int argc, char **argv);
 struct err *cmd_credential_show(struct ctl *c, int argc, char **argv);
 struct err *cmd_credential_revoke(struct ctl *c, int argc, char **argv);

@@ -38,6 +38,7 @@ static const struct ctl_command commands[] = {
 	{ "device", "show", cmd_device_show, "ID", N_("one device with its credentials") },
 	{ "device", "revoke", cmd_device_revoke, "ID [--reason REASON] [--text WHY]",
 		N_("lost or stolen: revoke everything on it") },
+	{ "pins", NULL, cmd_pins, "", N_("which devices know the gateway's keys as they are now") },
 	{ "credential", "list", cmd_credential_list, "[--open] [--request ID] [--device ID]",
 		N_("credentials") },
 	{ "credential", "show", cmd_credential_show, "ID [--pem]", N_("one credential") },

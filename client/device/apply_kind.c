@@ -1,6 +1,7 @@
 /* apply_kind.c: see apply_kind.h. */
 #include "client/device/apply_kind.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,9 +196,19 @@ static struct err *apply_chain(const struct home *h, struct state *s,
 static struct err *apply_pins(UNUSED const struct home *h, struct state *s,
 	UNUSED const struct item *item, struct bytes payload, struct outcome *o)
 {
-	struct err *e = payload_pins_decode(payload, s->pins, &s->n_pins);
+	struct pinset p;
+	struct err *e = pinset_decode(payload, &p);
 
-	return e ? refuse_error(o, APPLY_MALFORMED, e) : NULL;
+	if (!e && memcmp(p.deployment, s->deployment, DEPLOYMENT_ID_LEN) != 0)
+		e = err_new(&ERR_FORMAT, "pin set of another deployment");
+	/* Its date is for sets that come without an item: this one is as new as its number. */
+	if (!e && p.epoch < s->pins_epoch)
+		e = err_new(&ERR_FORMAT, "pin set %" PRIu64 ", where %" PRIu64 " came before",
+			p.epoch, s->pins_epoch);
+	if (e)
+		return refuse_error(o, APPLY_MALFORMED, e);
+	state_set_pins(s, &p);
+	return NULL;
 }
 
 static struct err *apply_apps(const struct home *h, struct state *s, UNUSED const struct item *item,

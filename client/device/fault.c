@@ -15,6 +15,7 @@ const struct err_kind ERR_HOME = { "device-state", FATE_REFUSE };
 const struct err_kind ERR_NOT_BEGUN = { "not-enrolled", FATE_REFUSE };
 const struct err_kind ERR_HOME_DAMAGED = { "device-state-damaged", FATE_BROKEN };
 const struct err_kind ERR_CANCELLED = { "cancelled", FATE_REFUSE };
+const struct err_kind ERR_PINSET = { "pin-set-refused", FATE_REFUSE };
 const struct err_kind ERR_REMOVED = { "device-removed", FATE_REFUSE };
 
 const char *fault_remedy(const struct err_kind *kind)
@@ -25,9 +26,10 @@ const char *fault_remedy(const struct err_kind *kind)
 	} remedies[] = {
 		{ &ERR_HOST_UNREACHABLE,
 			"Check that this device is in a network that reaches the kiosk." },
-		{ &ERR_GATEWAY_KEY, "Something else than the kiosk answered. Do not go on in this "
-				    "network; tell "
-				    "the operator." },
+		{ &ERR_GATEWAY_KEY,
+			"Something else than the kiosk answered. Do not go on in this network. If "
+			"this device was away for long, the kiosk's key may have changed: ask the "
+			"operator for a pin set, and give it to derivd-device repin." },
 		{ &ERR_TLS, "Tell the operator if it happens again." },
 		{ &ERR_INVITATION, "Scan the code that is on the kiosk's screen now." },
 		{ &ERR_OFFER, "Nothing was sent. Start again at the kiosk; tell the operator if it "
@@ -43,6 +45,8 @@ const char *fault_remedy(const struct err_kind *kind)
 				     "keys, and enroll with "
 				     "another one (--state)." },
 		{ &ERR_CANCELLED, "Start again at the kiosk." },
+		{ &ERR_PINSET, "Nothing was changed. Ask the operator for a new one: derivd-ca pins "
+			       "sign." },
 		{ &ERR_REMOVED, "Enroll again at a kiosk if that was not meant." },
 	};
 

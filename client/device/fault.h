@@ -15,6 +15,7 @@ extern const struct err_kind ERR_HOME;            /* the state directory does no
 extern const struct err_kind ERR_NOT_BEGUN;        /* no enrollment was begun in the state directory; REFUSE */
 extern const struct err_kind ERR_HOME_DAMAGED;    /* the state directory cannot be read; BROKEN */
 extern const struct err_kind ERR_CANCELLED;        /* the kiosk ended the request; REFUSE */
+extern const struct err_kind ERR_PINSET;           /* a pin set that is not for this device, or too old; REFUSE */
 extern const struct err_kind ERR_REMOVED;          /* the device was removed; REFUSE */
 
 /* What to do about it, or "". */

@@ -12,7 +12,7 @@ client_device_libdevice_a_SOURCES = \
 	client/device/talk.h client/device/talk_part.h client/device/talk.c \
 	client/device/talk_enroll.c client/device/talk_items.c \
 	client/device/enroll.h client/device/enroll.c \
-	client/device/run.h client/device/run.c \
+	client/device/repin.h client/device/repin.c client/device/run.h client/device/run.c \
 	client/device/show.h client/device/show.c \
 	client/device/export.h client/device/export.c
 client_device_libdevice_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SSL_CFLAGS) $(JANSSON_CFLAGS)

@@ -17,6 +17,7 @@
 #include "client/device/enroll.h"
 #include "client/device/export.h"
 #include "client/device/fault.h"
+#include "client/device/repin.h"
 #include "client/device/run.h"
 #include "client/device/show.h"
 #include "evidence/seal.h"
@@ -34,6 +35,7 @@ static const char USAGE[] =
 	"                      enroll with the text of the kiosk's QR code; - reads it from\n"
 	"                      standard input, where other users do not see it\n"
 	"  run [--no-issue]    stay connected: receive credentials, answer offers of further ones\n"
+	"  repin FILE|URI|-    take in the gateway's new keys, signed, when this device missed their change\n"
 	"  status              what this device is\n"
 	"  list                its credentials\n"
 	"  export --pem DIR [--purpose P] [--serial S]\n"
@@ -175,19 +177,24 @@ static struct err *run_command(struct say *s, const struct options *o, int n, ch
 	AUTO_MEM char *fallback = default_state();
 	const char *command = n > 0 ? words[0] : "";
 	bool enroll = strcmp(command, "enroll") == 0, run = strcmp(command, "run") == 0;
+	bool pins = strcmp(command, "repin") == 0;
 	AUTO(home) struct home *h = NULL;
 
-	if (n != (enroll ? 2 : 1))
+	if (n != (enroll || pins ? 2 : 1))
 		return usage(n == 0 ? "no command was given" : "the arguments do not fit");
 	const char *dir = o->state ? o->state : fallback;
-	struct err *closed = home_open(dir, enroll || run, &h);
+	struct err *closed = home_open(dir, enroll || run || pins, &h);
 	if (err_is(closed, &ERR_NOTFOUND))
 		closed = err_as(&ERR_NOT_BEGUN, closed, "no enrollment was begun here");
+	if (pins && err_is(closed, &ERR_HOME))
+		closed = err_as(&ERR_BUSY, closed, "end derivd-device run first");
 	TRY(closed);
 	if (enroll)
 		return do_enroll(h, s, o, words[1]);
 	if (run)
 		return do_run(h, s, o);
+	if (pins)
+		return repin(h, s, words[1]);
 	struct err *e = read_command(h, s, o, command);
 	if (!err_is(e, &ERR_HOME_DAMAGED))
 		return e;

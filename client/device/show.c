@@ -117,13 +117,13 @@ static json_t *status_of(const struct state *s)
 		json_array_append_new(pins, hex(BYTES(s->pins[i], SHA256_LEN)));
 	for (size_t i = 0; i < s->n_slots; i++)
 		usable += slot_is_whole(&s->slots[i]);
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:I, s:i, s:i, s:i, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:I, s:i, s:i, s:i, s:o, s:o, s:I}",
 		"stage", STAGES[s->stage], "host", s->host, "port", (int)s->port, "deployment",
 		hex(BYTES(s->deployment, DEPLOYMENT_ID_LEN)), "device",
 		hex(BYTES(s->identity_key, SHA256_LEN)), "holder", s->holder, "platform",
 		s->platform, "last_number", (json_int_t)s->last_number, "credentials",
 		(int)s->n_slots, "usable", (int)usable, "chain", (int)s->n_chain, "apps", apps,
-		"pins", pins);
+		"pins", pins, "pins_epoch", (json_int_t)s->pins_epoch);
 }
 
 struct err *show_status(const struct home *h, const struct say *say)
@@ -141,9 +141,9 @@ struct err *show_status(const struct home *h, const struct say *say)
 	for (size_t i = 0; i < s->n_slots; i++)
 		usable += slot_is_whole(&s->slots[i]);
 	printf("Stage:        %s\nHolder:       %s\nDevice:       %s\nDeployment:   %s\n"
-	       "Gateway:      %s port %u\nCredentials:  %zu usable of %zu\nLast item:    %" PRIu64
+	       "Gateway:      %s port %u, keys as of change %" PRIu64 "\nCredentials:  %zu usable of %zu\nLast item:    %" PRIu64
 	       "\n",
 		STAGES[s->stage], *s->holder ? s->holder : "(not known yet)", device, deployment,
-		s->host, s->port, usable, s->n_slots, s->last_number);
+		s->host, s->port, s->pins_epoch, usable, s->n_slots, s->last_number);
 	return NULL;
 }

@@ -142,3 +142,10 @@ struct err *purpose_parse(const char *name, Common__Purpose *ret_purpose)
 		"a purpose is authentication, signing, encryption or decryption, not \"%.32s\"",
 		name);
 }
+
+void state_set_pins(struct state *s, const struct pinset *p)
+{
+	s->pins_epoch = p->epoch;
+	s->n_pins = p->n_pins;
+	memcpy(s->pins, p->pins, sizeof(s->pins));
+}

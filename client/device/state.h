@@ -10,6 +10,7 @@
 #include "evidence/item.h"
 #include "evidence/offer.h"
 #include "evidence/payload.h"
+#include "evidence/pinset.h"
 #include "evidence/statement.h"
 
 /* Keys and certificates of a device, with its history of decryption keys. */
@@ -73,6 +74,7 @@ struct state {
 	enum stage stage;
 	char *host;
 	uint16_t port;
+	uint64_t pins_epoch; /* of the newest pin set that came; 0: the pins of the QR code */
 	size_t n_pins;
 	uint8_t pins[PINS_MAX][SHA256_LEN];
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
@@ -121,6 +123,8 @@ bool state_is_complete(const struct state *s);
 /* Usable: key and certificate are there. */
 bool slot_is_whole(const struct slot *slot);
 void state_clear_apps(struct state *s);
+/* In place of those that it has. */
+void state_set_pins(struct state *s, const struct pinset *p);
 /* "authentication", ...; "none" for 0. */
 const char *purpose_name(Common__Purpose purpose);
 /* ERR_FORMAT names those that exist. */

@@ -1,6 +1,7 @@
 /*
  * state_file.c: the state as bytes, in the form that signed things have (evidence/record.h): fields in a fixed order behind
- * their lengths. The first field is the format's number, so that a later program can read what an earlier one wrote.
+ * their lengths. The first field is the format's number, so that a later program can read what an earlier one wrote: 1 had
+ * no epoch of the pins.
  */
 #include "client/device/state.h"
 
@@ -8,7 +9,7 @@
 
 #include "client/device/fault.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define TEXT_MAX 256
 
 /* --- writing --- */
@@ -114,6 +115,7 @@ struct buf *state_encode(const struct state *s)
 	record_put_str(out, s->host ? s->host : "");
 	record_put_u64(out, s->port);
 	put_hashes(out, s->pins, s->n_pins);
+	record_put_u64(out, s->pins_epoch);
 	record_put(out, BYTES(s->deployment, DEPLOYMENT_ID_LEN));
 	record_put(out, BYTES(s->delivery_hash, SHA256_LEN));
 	record_put(out, BYTES(s->identity_key, SHA256_LEN));
@@ -288,7 +290,7 @@ static struct err *get_head(struct cursor *c, struct state *s)
 	uint64_t port;
 
 	TRY(record_get_u8(c, "format", &format));
-	if (format != FORMAT)
+	if (format < 1 || format > FORMAT)
 		return err_new(&ERR_FORMAT, "format %u, written by a newer program", format);
 	TRY(record_get_choice(c, "stage", STAGE_PENDING, STAGE_REMOVED, &stage));
 	s->stage = (enum stage)stage;
@@ -298,6 +300,8 @@ static struct err *get_head(struct cursor *c, struct state *s)
 		return err_new(&ERR_FORMAT, "port %llu", (unsigned long long)port);
 	s->port = (uint16_t)port;
 	TRY(get_hashes(c, "pins", PINS_MAX, s->pins, &s->n_pins));
+	if (format >= 2)
+		TRY(record_get_u64(c, "pins epoch", &s->pins_epoch));
 	TRY(record_get_fixed(c, "deployment", DEPLOYMENT_ID_LEN, s->deployment));
 	TRY(record_get_fixed(c, "delivery key", SHA256_LEN, s->delivery_hash));
 	TRY(record_get_fixed(c, "identity key", SHA256_LEN, s->identity_key));

@@ -173,7 +173,7 @@ static struct err *handshake(SSL *ssl, int fd)
 	while ((r = SSL_do_handshake(ssl)) != 1) {
 		if (SSL_get_verify_result(ssl) == X509_V_ERR_CERT_UNTRUSTED)
 			return err_new(&ERR_GATEWAY_KEY,
-				"the key of the other side is none that the invitation names");
+				"the key of the other side is none of those that this device knows");
 		TRY(err_as(&ERR_TLS, wire_tls_wait(ssl, fd, r, until_ms, "the TLS handshake"),
 			"no secure connection"));
 		ERR_clear_error();

@@ -8,6 +8,7 @@
 MUST_CHECK struct err *command_init(int argc, char **argv);
 MUST_CHECK struct err *command_check(int argc, char **argv);
 MUST_CHECK struct err *command_crl(int argc, char **argv);
+MUST_CHECK struct err *command_pins(int argc, char **argv);
 MUST_CHECK struct err *command_backup(int argc, char **argv);
 MUST_CHECK struct err *command_restore(int argc, char **argv);
 /* Root becomes who owns the log: what a command writes must not belong to root. ERR_SYSTEM. */

@@ -31,5 +31,7 @@ struct init {
  * *ret_report: what was made and what to do now, for the terminal; the caller frees.
  */
 MUST_CHECK struct err *init_run(const struct init *options, char **ret_report);
+/* 64 hexadecimal digits, or the hash of the key in a file (a certificate or a public key). ERR_CONFIG. */
+MUST_CHECK struct err *init_read_pin(const char *text, uint8_t ret_pin[static SHA256_LEN]);
 
 #endif

@@ -87,23 +87,23 @@ static struct err *read_public_key(const char *path, struct buf **ret_spki)
 	AUTO(x509) X509 *cert = NULL;
 	AUTO(pkey) EVP_PKEY *key = NULL;
 
-	TRY(err_as(&ERR_CONFIG, io_read_file(path, FILE_MAX, &content), "--pin"));
+	TRY(err_as(&ERR_CONFIG, io_read_file(path, FILE_MAX, &content), "the key"));
 	BIO *bio = BIO_new_mem_buf(buf_data(content), (int)buf_len(content));
 	key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
 	BIO_free(bio);
 	ERR_clear_error();
 	if (!key) {
-		TRY(err_wrap(read_certificate(path, &cert), "--pin"));
+		TRY(err_wrap(read_certificate(path, &cert), "the key"));
 		key = X509_get_pubkey(cert);
 	}
 	if (!key)
 		return err_new(
-			&ERR_CONFIG, "--pin: %s: neither a certificate nor a public key", path);
+			&ERR_CONFIG, "%s: neither a certificate nor a public key", path);
 	*ret_spki = sig_spki(key);
 	return NULL;
 }
 
-static struct err *read_pin(const char *text, uint8_t ret_pin[static SHA256_LEN])
+struct err *init_read_pin(const char *text, uint8_t ret_pin[static SHA256_LEN])
 {
 	AUTO(buf) struct buf *bytes = NULL;
 	AUTO(buf) struct buf *spki = NULL;
@@ -136,6 +136,7 @@ struct err *init_read_gateway(struct ceremony *c)
 	d->host = xstrdup(c->options->host);
 	d->port = (uint16_t)port;
 	for (; d->n_pins < c->options->n_pins; d->n_pins++)
-		TRY(read_pin(c->options->pins[d->n_pins], d->pins[d->n_pins]));
+		TRY(err_wrap(init_read_pin(c->options->pins[d->n_pins], d->pins[d->n_pins]),
+			"--pin"));
 	return NULL;
 }

@@ -29,7 +29,7 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/op_certify.c daemon/ca/op_item.c daemon/ca/op_revoke.c daemon/ca/op_crl.c daemon/ca/op_status.c daemon/ca/op_reconcile.c daemon/ca/op_check.c \
 	daemon/ca/init.h daemon/ca/init_part.h daemon/ca/init.c daemon/ca/init_keys.c daemon/ca/init_read.c \
 	daemon/ca/init_config.c \
-	daemon/ca/command.h daemon/ca/command_crl.c daemon/ca/command_backup.c daemon/ca/check.c daemon/ca/serve.c
+	daemon/ca/command.h daemon/ca/command_crl.c daemon/ca/command_pins.c daemon/ca/command_backup.c daemon/ca/check.c daemon/ca/serve.c
 CA_CFLAGS = $(PROTO_CFLAGS) $(CONFUSE_CFLAGS) $(SQLITE_CFLAGS)
 CA_LIBS = daemon/ca/libca.a daemon/backup/libbackup.a $(EVIDENCE_LIBS) $(SQLITE_LIBS)
 daemon_ca_libca_a_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)

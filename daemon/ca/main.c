@@ -24,6 +24,10 @@ static const char usage[] =
 	"       derivd-ca check [--checkpoint FILE]  say what is wrong here\n"
 	"       derivd-ca crl [--force]   publish the CRL if it is due\n"
 	"       derivd-ca crl --root FILE publish the root's CRL with its key\n"
+	"       derivd-ca pins [add HEX|FILE | drop HEX|FILE]\n"
+	"                                 the gateway's keys that devices trust, and their change\n"
+	"       derivd-ca pins sign [--days N]\n"
+	"                                 the same, signed, for devices that were away\n"
 	"       derivd-ca backup DIR      log and keys into a new directory, while the service goes on\n"
 	"       derivd-ca restore [--replace | --check] DIR\n"
 	"See derivd-ca(8).\n";
@@ -105,6 +109,7 @@ static const struct {
 	{ "init", command_init },
 	{ "check", command_check },
 	{ "crl", command_crl },
+	{ "pins", command_pins },
 	{ "backup", command_backup },
 	{ "restore", command_restore },
 };

@@ -117,7 +117,7 @@ static struct err *check_removal(
 
 /* What the item will hold; what is filled in here is allocated. */
 static struct err *check_payload(struct state *s, const Ca__SignItem *q,
-	const struct entry_receipt *device, struct buf **ret_filled)
+	const struct entry_receipt *device, int64_t now_ms, struct buf **ret_filled)
 {
 	if (is_filled_here(q->kind) && q->payload.len)
 		return err_new(&ERR_PROTOCOL, "the payload of such an item is filled in here");
@@ -131,7 +131,7 @@ static struct err *check_payload(struct state *s, const Ca__SignItem *q,
 	case CA__ITEM_KIND__CHAIN:
 		return payload_fill_chain(s, q->device_id.data, ret_filled);
 	case CA__ITEM_KIND__PINS:
-		return payload_fill_pins(s, ret_filled);
+		return payload_fill_pins(now_ms, ret_filled);
 	case CA__ITEM_KIND__APP:
 		return payload_fill_apps(s, device, ret_filled);
 	default:
@@ -221,7 +221,7 @@ static struct err *sign_new(
 	if (!device)
 		return err_new(&ERR_DEVICE_UNKNOWN, "no receipt was given for this device");
 	TRY(check_number(s, q));
-	TRY(check_payload(s, q, device, &filled));
+	TRY(check_payload(s, q, device, ledger_now(tx), &filled));
 	struct bytes payload = filled ? buf_bytes(filled) : pb_bytes(q->payload);
 	hash_request(q, item->request);
 	TRY(sign(s, q, payload, ledger_now(tx), item));

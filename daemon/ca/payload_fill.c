@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proc.h"
 #include "daemon/ca/template.h"
 #include "evidence/item.h"
 #include "evidence/payload.h"
+#include "evidence/pinset.h"
 #include "proto/kind.h"
 
 struct chain {
@@ -70,12 +72,25 @@ struct err *payload_fill_chain(
 	return NULL;
 }
 
-struct err *payload_fill_pins(struct state *s, struct buf **ret_payload)
+struct buf *payload_pinset(const struct deployment *d, int64_t until_ms)
 {
-	if (!s->deployment->n_pins)
-		return err_new(&ERR_CA_MISCONFIGURED, "deployment.conf has no pin");
-	*ret_payload = payload_pins_encode(
-		(const uint8_t(*)[SHA256_LEN])s->deployment->pins, s->deployment->n_pins);
+	struct pinset p = { .epoch = d->pins_epoch, .until_ms = until_ms };
+
+	memcpy(p.deployment, d->id, DEPLOYMENT_ID_LEN);
+	for (size_t i = 0; i < d->n_pins; i++)
+		if (!pinset_has(&p, d->pins[i]))
+			memcpy(p.pins[p.n_pins++], d->pins[i], SHA256_LEN);
+	return pinset_encode(&p);
+}
+
+/* As the file is now: this process may have been started before the last change, and devices must not get older pins. */
+struct err *payload_fill_pins(int64_t now_ms, struct buf **ret_payload)
+{
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
+	AUTO(deployment) struct deployment *d = NULL;
+
+	TRY(err_as(&ERR_CA_MISCONFIGURED, deployment_load(path, &d), "the gateway's pins"));
+	*ret_payload = payload_pinset(d, now_ms + PINSET_MOST_MS);
 	return NULL;
 }
 

@@ -48,6 +48,10 @@ MUST_CHECK struct err *credential_post_removal(
 	struct core *c, struct credential *k, const struct cause *cause);
 /* New pins, if the gateway has others than the device was told last. */
 MUST_CHECK struct err *items_post_pins(struct core *c, struct device *d);
+/* The same for all who are connected; the others hear of it when they say Hello. *ret_more: call again. */
+MUST_CHECK struct err *items_tell_pins(struct core *c, bool *ret_more);
+/* The device has acknowledged an item of pins, whose payload is still there. */
+MUST_CHECK struct err *items_pins_applied(struct core *c, const struct item *i);
 /* A new item; it gets the device's next number. item->payload may be NULL. */
 MUST_CHECK struct err *items_post(struct core *c, struct item *item);
 

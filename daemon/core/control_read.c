@@ -76,6 +76,7 @@ struct err *control_status(struct core *c, const struct caller *who, unsigned in
 	m.crl_next_update_ms = c->ca.crl_next_update_ms;
 	AUTO_MEM char *notices = notices_text(c);
 	m.notices = notices;
+	m.pins_epoch = c->settings->pins_epoch;
 	m.ca_issuer = lend(c->ca.issuer);
 	m.ca_not_after_ms = c->ca.issuer_not_after_ms;
 	mail_caller(c, who->number, MSG_STATUS_REPLY, who->serial, &m);

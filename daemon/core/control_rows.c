@@ -154,6 +154,7 @@ static struct err *device_row(
 	m->enrolled_ms = d->enrolled_ms;
 	m->seen_ms = d->seen_ms;
 	m->last_number = d->last_number;
+	m->pins_epoch = d->pins_epoch;
 	*ret_row = m;
 	return whole ? credential_rows(p, &f, false, &m->n_credentials, &m->credentials, &last)
 		     : NULL;

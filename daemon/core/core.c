@@ -78,6 +78,8 @@ struct err *core_new(const char *store_path, struct settings *take_settings,
 	c->metrics = metrics_new();
 	c->seats = seats_new();
 	c->presence = presence_new(PRESENCE_MAX);
+	/* Nobody is connected yet. */
+	c->pins_after = PINS_TOLD;
 	c->started_ms = clock_real_ms();
 	TRY(open_all(c, store_path));
 	*ret_core = take(c);

@@ -94,6 +94,8 @@ struct channels {
 	char *text; /* which, or why it is not known; NULL: not asked yet */
 };
 
+#define PINS_TOLD UINT64_MAX
+
 struct core {
 	struct store *store;
 	struct audit *audit;
@@ -120,6 +122,7 @@ struct core {
 	bool clock_said;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
+	uint64_t pins_after; /* connected devices up to this row were told of the pins; PINS_TOLD: all */
 	int64_t crl_boot_ms; /* when derivd-ca published one last; 0: not since the start */
 	/* Why the last turn failed; NULL after one that did not. */
 	const struct err_kind *turn_trouble;

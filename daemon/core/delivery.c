@@ -194,6 +194,8 @@ static struct err *applied(struct core *c, struct item *i, const char *actor)
 		.purpose = i->purpose,
 	};
 
+	if (i->kind == CA__ITEM_KIND__PINS)
+		TRY(items_pins_applied(c, i));
 	/* Number and digest stay, so that the same acknowledgement gets the same answer; sealed keys go. */
 	i->state = ITEM_SETTLED;
 	strip(i);

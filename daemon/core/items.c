@@ -8,6 +8,10 @@
 #include "daemon/core/actions.h"
 
 #include "base/clock.h"
+#include "daemon/core/presence.h"
+
+/* Devices that are looked at in one turn. */
+#define TELL_MOST STORE_PAGE_MAX
 
 struct err *items_post(struct core *c, struct item *item)
 {
@@ -98,6 +102,46 @@ struct err *items_post_pins(struct core *c, struct device *d)
 	memcpy(item.device, d->id, SHA256_LEN);
 	memcpy(item.request, d->request, ID_LEN);
 	return items_post(c, &item);
+}
+
+struct err *items_tell_pins(struct core *c, bool *ret_more)
+{
+	const struct filter f = { .after = c->pins_after, .most = TELL_MOST };
+	AUTO(rows) struct rows *rows = NULL;
+
+	if (c->pins_after == PINS_TOLD)
+		return NULL;
+	TRY(store_device_untold(c->store, c->settings->pins, &f, &rows));
+	for (size_t i = 0; i < rows->n; i++) {
+		struct device *d = rows->row[i];
+		c->pins_after = d->n;
+		if (presence_find(c->presence, d->id))
+			TRY(items_post_pins(c, d));
+	}
+	if (rows->n < TELL_MOST)
+		c->pins_after = PINS_TOLD;
+	*ret_more = *ret_more || rows->n == TELL_MOST;
+	return NULL;
+}
+
+/* PROTOCOL.device section 7: deployment, epoch, ... Items from before there were epochs have none. */
+static bool get_epoch(const struct item *i, uint64_t *ret_epoch)
+{
+	static const size_t at = 4 + 16 + 4;
+
+	if (!i->payload || buf_len(i->payload) < at + 8 || buf_data(i->payload)[3] != 16)
+		return false;
+	*ret_epoch = 0;
+	for (size_t n = 0; n < 8; n++)
+		*ret_epoch = *ret_epoch << 8 | buf_data(i->payload)[at + n];
+	return true;
+}
+
+struct err *items_pins_applied(struct core *c, const struct item *i)
+{
+	uint64_t epoch;
+
+	return get_epoch(i, &epoch) ? store_device_pinned(c->store, i->device, epoch) : NULL;
 }
 
 struct err *credential_post_removal(

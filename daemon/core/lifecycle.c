@@ -327,5 +327,6 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 	for (size_t i = 0; i < due->n; i++)
 		TRY(sweep_one(c, due->row[i], now));
 	*ret_more = due->n != 0;
+	TRY(items_tell_pins(c, ret_more));
 	return notice_sweep(c, ret_more);
 }

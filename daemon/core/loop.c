@@ -213,7 +213,8 @@ static void sweep(struct daemon *d, int64_t now)
 	bool ok = turn_run(d->core, &NOBODY, on_sweep, &more) && turn_end(d->core);
 	d->sweep_boot_ms = now + (ok && more ? 0 : SWEEP_MS);
 	store_tidy(d->core->store);
-	caworker_ask_status(d->ca);
+	if (!more)
+		caworker_ask_status(d->ca);
 }
 
 static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)

@@ -117,6 +117,9 @@ static int on_hup(
 	}
 	settings_free(d->core->settings);
 	d->core->settings = fresh;
+	/* The gateway's pins may have changed: the next sweep tells those who are connected. */
+	d->core->pins_after = 0;
+	d->sweep_boot_ms = 0;
 	/* courier.conf may be another one, too. */
 	d->channels_boot_ms = 0;
 	changed(d);

@@ -177,7 +177,22 @@ static struct err *load_own(struct settings *s)
 	return err_wrap(get_all(cfg, s), "%s", path);
 }
 
-/* Of the pins their digest is enough: derivd-ca writes the pins themselves into items. */
+/* Of the pins their digest is enough: derivd-ca writes the pins themselves into items. Without an epoch it is over them alone,
+ * as stores have it from the time before there were epochs. */
+static void take_pins(const struct deployment *d, struct settings *s)
+{
+	uint8_t epoch[8];
+	AUTO(buf) struct buf *all = buf_new();
+
+	for (size_t i = 0; i < sizeof(epoch); i++)
+		epoch[i] = (uint8_t)(d->pins_epoch >> (56 - 8 * i));
+	if (d->pins_epoch)
+		buf_add(all, epoch, sizeof(epoch));
+	buf_add(all, d->pins, d->n_pins * SHA256_LEN);
+	sha256(buf_bytes(all), s->pins);
+	s->pins_epoch = d->pins_epoch;
+}
+
 static struct err *load_deployment(struct settings *s)
 {
 	AUTO_MEM char *path = proc_config_path("deployment.conf");
@@ -189,7 +204,7 @@ static struct err *load_deployment(struct settings *s)
 	TRY(e);
 	memcpy(s->deployment, d->id, DEPLOYMENT_ID_LEN);
 	memcpy(s->delivery_public, d->delivery_public, ED25519_PUBLIC_LEN);
-	sha256(BYTES(d->pins, d->n_pins * SHA256_LEN), s->pins);
+	take_pins(d, s);
 	return NULL;
 }
 

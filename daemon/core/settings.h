@@ -33,7 +33,8 @@ struct settings {
 	/* deployment.conf */
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	uint8_t delivery_public[ED25519_PUBLIC_LEN];
-	uint8_t pins[32]; /* SHA-256 over the gateway's pins: changes when they do */
+	uint64_t pins_epoch; /* deployment.conf's: how often the gateway's pins were changed */
+	uint8_t pins[32]; /* SHA-256 over epoch and pins: changes when they do */
 };
 
 /* Reads the files of this program's configuration directory. ERR_CONFIG. */

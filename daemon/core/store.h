@@ -212,7 +212,8 @@ struct device {
 	int64_t enrolled_ms, seen_ms;
 	uint64_t last_number;      /* of the newest item queued */
 	uint8_t chain[SHA256_LEN]; /* digest of the newest chain queued */
-	uint8_t pins[SHA256_LEN];  /* digest of the gateway's pins that it knows */
+	uint8_t pins[SHA256_LEN];  /* digest of the gateway's pins that were queued last */
+	uint64_t pins_epoch;       /* of those that it has acknowledged */
 };
 void device_free(struct device *d);
 DEFINE_AUTO(device, struct device *, device_free);
@@ -226,6 +227,12 @@ MUST_CHECK struct err *store_device_seen(
 /* Its next item number will be higher than this one. A device that is not there stays so. */
 MUST_CHECK struct err *store_device_raise(
 	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t number);
+/* It has acknowledged the gateway's pins of that epoch. */
+MUST_CHECK struct err *store_device_pinned(
+	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t epoch);
+/* Enrolled devices for which other pins were queued last, as store_device_list gives them. */
+MUST_CHECK struct err *store_device_untold(struct store *s, const uint8_t pins[static SHA256_LEN],
+	const struct filter *f, struct rows **ret_rows);
 /* Takes the device's next item number. */
 MUST_CHECK struct err *store_device_number(
 	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t *ret_number);

@@ -89,13 +89,14 @@ static struct err *read_row(sqlite3_stmt *stmt, void **ret_row)
 	d->last_number = (uint64_t)sql_int(stmt, 10);
 	sql_id(stmt, 11, d->chain, SHA256_LEN);
 	sql_id(stmt, 12, d->pins, SHA256_LEN);
+	d->pins_epoch = (uint64_t)sql_int(stmt, 13);
 	*ret_row = take(d);
 	return NULL;
 }
 
 #define DEVICE_COLUMNS                                                                             \
 	"SELECT n, id, holder, request, label, platform, state, identity_public, enrolled_ms, "    \
-	"seen_ms, last_number, chain, pins FROM device WHERE "
+	"seen_ms, last_number, chain, pins, pins_epoch FROM device WHERE "
 
 struct err *store_device_get(
 	struct store *s, const uint8_t id[static SHA256_LEN], struct device **ret_device)
@@ -142,6 +143,13 @@ struct err *store_device_raise(
 		(int64_t)number, id);
 }
 
+struct err *store_device_pinned(
+	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t epoch)
+{
+	return sql_run(s, "UPDATE device SET pins_epoch = max(pins_epoch, ?) WHERE id = ?", "ih",
+		(int64_t)epoch, id);
+}
+
 struct err *store_device_number(
 	struct store *s, const uint8_t id[static SHA256_LEN], uint64_t *ret_number)
 {
@@ -175,5 +183,16 @@ struct err *store_device_list(struct store *s, const struct filter *f, struct ro
 	TRY(sql_start(s, &stmt,
 		DEVICE_COLUMNS "n > ? AND (NOT ? OR state = 'enrolled') ORDER BY n LIMIT ?", "iii",
 		(int64_t)f->after, (int64_t)f->open_only, (int64_t)f->most));
+	return sql_collect(s, stmt, read_row, free_row, ret_rows);
+}
+
+struct err *store_device_untold(struct store *s, const uint8_t pins[static SHA256_LEN],
+	const struct filter *f, struct rows **ret_rows)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_start(s, &stmt,
+		DEVICE_COLUMNS "n > ? AND state = 'enrolled' AND pins IS NOT ? ORDER BY n LIMIT ?",
+		"ihi", (int64_t)f->after, pins, (int64_t)f->most));
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }

@@ -142,6 +142,9 @@ static const char *const steps[] = {
 	" PRIMARY KEY(notice, event, error)) STRICT, WITHOUT ROWID;"
 	"ALTER TABLE credential ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX credential_warn ON credential(not_after_ms) WHERE state = 'active' AND warned = 0;",
+
+	/* 5: which of the gateway's pins a device has acknowledged. */
+	"ALTER TABLE device ADD COLUMN pins_epoch INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 

@@ -21,6 +21,15 @@ static struct err *check(struct core *c, const struct request *r, const Ca__Veri
 	return policy_device(c, r->holder, r->device);
 }
 
+/* The QR code had no epoch: since there is one, a device that was enrolled with it is told. */
+static struct err *tell_pins(struct core *c, struct device *d)
+{
+	if (!c->settings->pins_epoch)
+		return NULL;
+	memset(d->pins, 0, SHA256_LEN);
+	return items_post_pins(c, d);
+}
+
 static struct err *add_device(
 	struct core *c, const struct request *r, const struct session *s, const Ca__Verified *v)
 {
@@ -29,11 +38,12 @@ static struct err *add_device(
 	memcpy(d.id, r->device, SHA256_LEN);
 	memcpy(d.holder, r->holder, SHA256_LEN);
 	memcpy(d.request, r->id, ID_LEN);
-	/* The QR code had the pins of today. */
+	/* The QR code had the pins of its time. */
 	memcpy(d.pins, c->settings->pins, SHA256_LEN);
 	d.identity_public = s->identity_public;
 	d.enrolled_ms = d.seen_ms = clock_real_ms();
 	TRY(store_device_add(c->store, &d));
+	TRY(tell_pins(c, &d));
 	const struct audit_about about = {
 		.event = EV_DEVICE_ENROLLED,
 		.actor = "derivd-ca",
@@ -55,7 +65,8 @@ static struct err *update_device(struct core *c, const struct request *r, struct
 		free(d->label);
 		d->label = xstrdup(r->label);
 	}
-	return store_device_put(c->store, d);
+	TRY(store_device_put(c->store, d));
+	return tell_pins(c, d);
 }
 
 static struct err *put_device(struct core *c, const struct request *r, const Ca__Verified *v)

@@ -40,3 +40,7 @@ EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py
 # Notices
 TESTS += tests/e2e/test_notices.py
 EXTRA_DIST += tests/e2e/test_notices.py tests/lib/postfix.py
+
+# The gateway changes its key
+TESTS += tests/e2e/test_pins.py
+EXTRA_DIST += tests/e2e/test_pins.py

@@ -435,6 +435,7 @@ def _():
                 ("damaged", 4, (SEALED_KEY, "encryption", sealed[:-1] + bytes([sealed[-1] ^ 1]))),
                 ("no chain", 1, (CHAIN, None, b"nonsense")),
                 ("no pins", 1, (PINS, None, b"")),
+                ("pins of another deployment", 1, (PINS, None, k.pins(1, bytes(32), deployment=bytes(16)))),
                 ("no app", 1, (APP, None, fields(fields(b"../x", b"text/plain", b""))))):
             ack = k.deliver(*args)
             tap.equal(ack["status"], status, what)
@@ -513,8 +514,8 @@ def _():
         d.call("export", "--pem", f"{g.dir}/out")
         tap.equal(json.loads(pki.read(f"{g.dir}/out/apps/mail.json")), {"email": "ada@example.org"}, "app")
         pins = [bytes.fromhex(g.pin), os.urandom(32)]
-        tap.equal(k.deliver(PINS, None, fields(*pins))["status"], 0, "status of pins")
-        tap.equal(d.status()["pins"], [p.hex() for p in pins], "pins")
+        tap.equal(k.deliver(PINS, None, k.pins(3, *pins))["status"], 0, "status of pins")
+        tap.equal((d.status()["pins"], d.status()["pins_epoch"]), ([p.hex() for p in pins], 3), "pins")
         tap.equal(k.deliver(REMOVAL, "signing", k.certs["signing"])["status"], 0, "status of removal")
         run.until("item", number=k.number)
         tap.equal(usable(d), ["authentication", "encryption"], "usable")

@@ -8,6 +8,7 @@
 #include "evidence/invitation.h"
 #include "evidence/item.h"
 #include "evidence/payload.h"
+#include "evidence/pinset.h"
 #include "evidence/receipt.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -51,11 +52,10 @@ static struct err *again_chain(struct bytes b, struct buf *out)
 
 static struct err *again_pins(struct bytes b, struct buf *out)
 {
-	uint8_t pins[PINS_MAX][SHA256_LEN];
-	size_t n = 0;
+	struct pinset p;
 
-	TRY(payload_pins_decode(b, pins, &n));
-	AUTO(buf) struct buf *again = payload_pins_encode(pins, n);
+	TRY(pinset_decode(b, &p));
+	AUTO(buf) struct buf *again = pinset_encode(&p);
 	buf_add_bytes(out, buf_bytes(again));
 	return NULL;
 }

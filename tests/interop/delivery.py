@@ -120,7 +120,10 @@ def apply_chain(keeper, state, item, payload):
 
 
 def apply_pins(keeper, state, item, payload):
-    state["pins"] = [pin.hex() for pin in read_payload(PINS, payload)]
+    pins = read_payload(PINS, payload)
+    if pins["deployment"] != item["deployment"] or pins["epoch"] < state.get("pins epoch", 0):
+        raise Refused(BAD_PAYLOAD, f"pin set {pins['epoch']}")
+    state["pins"], state["pins epoch"] = [pin.hex() for pin in pins["pins"]], pins["epoch"]
 
 
 def apply_apps(keeper, state, item, payload):

@@ -259,7 +259,7 @@ SEALED = Record(
     ("key", Bytes(1, 4096)))
 
 CHAIN = List(Bytes(1, 16384), 1, 10)
-PINS = List(HASH, 1, 4)
+PINS = Record(("deployment", ID), ("epoch", Number(8, 0, 2**63 - 1)), ("until", TIME), ("pins", List(HASH, 1, 4, unique=True)))
 APPS = List(Record(("name", Text(64, 1, "[a-z][a-z0-9-]*")), ("type", Text(128)), ("text", Bytes(0, 65536))), 0, 10,
             ascending=lambda a: a["name"].encode())
 

@@ -308,7 +308,7 @@ def _():
     tap.equal(cms.shared_info(), block("intent", "example shared-info"), "shared info")
     tap.equal(cms.EC_AGREEMENT, block("intent", "example key-agreement"), "key agreement")
     tap.equal(cms.OAEP, block("intent", "example key-transport"), "key transport")
-    tap.equal(records.PINS.write([bytes([7]) * 32]), block("device", "payload pins"), "pins")
+    tap.equal(records.PINS.write({"deployment": bytes(range(16)), "epoch": 3, "until": 1800000000000, "pins": [bytes([7]) * 32]}), block("device", "payload pins"), "pins")
     app = {"name": "mail", "type": "application/json", "text": b"{}"}
     tap.equal(records.APPS.write([app]), block("device", "payload apps"), "apps")
     seed = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)

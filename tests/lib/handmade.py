@@ -356,6 +356,10 @@ class Kiosk:
         self.send("DEVICE_SETTLED", pb((1, ack["number"])), m.inner_serial)
         return ack
 
+    def pins(self, epoch, *pins, deployment=None):
+        """A pin set, as the payload of an item."""
+        return fields(deployment or self.pen.deployment, struct.pack(">Q", epoch), struct.pack(">Q", 0), fields(*pins))
+
     def deliver(self, kind, purpose=None, payload=b"", **how):
         """One item, handed over and acknowledged: the acknowledgement."""
         self.hand_over(self.item(kind, purpose, payload, **how))

@@ -5,9 +5,11 @@
 #include "evidence/heads.h"
 #include "tests/unit/ca_world.h"
 
+#include "base/proc.h"
 #include "base/io.h"
 #include "daemon/ca/crl_store.h"
 #include "evidence/cert.h"
+#include "evidence/pinset.h"
 #include "evidence/seal.h"
 #include "proto/msg.h"
 
@@ -124,8 +126,7 @@ static void pins_and_apps_are_filled_in(void **state)
 	AUTO(payload_apps) struct payload_apps *apps = NULL;
 	AUTO_MSG Ca__SignedItem *pins = NULL;
 	AUTO_MSG Ca__SignedItem *m = NULL;
-	uint8_t decoded[PINS_MAX][SHA256_LEN];
-	size_t n;
+	struct pinset decoded;
 
 	world_write(w, "etc/email.json", BYTES(app, strlen(app)));
 	world_write(w, "etc/ca.conf.d/20-app.conf", BYTES(conf, strlen(conf)));
@@ -134,15 +135,40 @@ static void pins_and_apps_are_filled_in(void **state)
 	AUTO(issued) struct issued *i = issue(w, NULL);
 	assert_ok(
 		world_item(w, w->device->id, 1, 1, CA__ITEM_KIND__PINS, NONE, BYTES("", 0), &pins));
-	assert_ok(payload_pins_decode(pb_bytes(pins->payload), decoded, &n));
-	assert_int_equal(n, 1);
-	assert_memory_equal(decoded[0], w->s->deployment->pins[0], SHA256_LEN);
+	assert_ok(pinset_decode(pb_bytes(pins->payload), &decoded));
+	assert_int_equal(decoded.n_pins, 1);
+	assert_int_equal(decoded.epoch, 0);
+	assert_memory_equal(decoded.deployment, w->s->deployment->id, DEPLOYMENT_ID_LEN);
+	assert_memory_equal(decoded.pins[0], w->s->deployment->pins[0], SHA256_LEN);
 	assert_ok(world_item(w, w->device->id, 2, 2, CA__ITEM_KIND__APP, NONE, BYTES("", 0), &m));
 	assert_ok(payload_apps_decode(pb_bytes(m->payload), &apps));
 	assert_int_equal(apps->n, 1);
 	assert_string_equal(apps->apps[0].name, "email-ios");
 	static const char expected[] = "{\"email\": \"ann@mail.example.org\", \"user\": \"ann\"}";
 	assert_true(bytes_eq(apps->apps[0].text, BYTES(expected, strlen(expected))));
+}
+
+/* A process that was started before the change signs what holds now. */
+static void pins_are_those_of_the_file(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO(issued) struct issued *i = issue(w, NULL);
+	AUTO_MSG Ca__SignedItem *m = NULL;
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
+	AUTO(deployment) struct deployment *d = NULL;
+	struct pinset p;
+
+	assert_ok(deployment_load(path, &d));
+	memset(d->pins[d->n_pins++], 9, SHA256_LEN);
+	d->pins_epoch = 1;
+	AUTO(buf) struct buf *text = deployment_write(d);
+	world_write(w, "etc/deployment.conf", buf_bytes(text));
+	assert_ok(
+		world_item(w, w->device->id, 1, 1, CA__ITEM_KIND__PINS, NONE, BYTES("", 0), &m));
+	assert_ok(pinset_decode(pb_bytes(m->payload), &p));
+	assert_int_equal(p.epoch, 1);
+	assert_int_equal(p.n_pins, 2);
+	assert_memory_equal(p.pins[1], d->pins[1], SHA256_LEN);
 }
 
 static void the_same_item_is_the_same_bytes(void **state)
@@ -549,6 +575,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_device_reads_what_was_signed),
 		cmocka_unit_test(pins_and_apps_are_filled_in),
+		cmocka_unit_test(pins_are_those_of_the_file),
 		cmocka_unit_test(the_same_item_is_the_same_bytes),
 		cmocka_unit_test(numbers_only_grow),
 		cmocka_unit_test(items_for_another_device),

@@ -31,7 +31,7 @@ static int remove_dir(void **state)
 static struct deployment sample(void)
 {
 	static char host[] = "kiosk.example.org";
-	struct deployment d = { .host = host, .port = 8443, .n_pins = 2 };
+	struct deployment d = { .host = host, .port = 8443, .pins_epoch = 7, .n_pins = 2 };
 
 	memset(d.id, 1, sizeof(d.id));
 	memset(d.kiosk, 2, sizeof(d.kiosk));
@@ -64,6 +64,7 @@ static void comes_back(void **state)
 	assert_string_equal(got->host, d.host);
 	assert_int_equal(got->port, 8443);
 	assert_int_equal(got->n_pins, 2);
+	assert_int_equal(got->pins_epoch, 7);
 	assert_memory_equal(got->pins[1], d.pins[1], SHA256_LEN);
 	assert_string_equal(got->import_certificate, pem);
 }
@@ -92,7 +93,7 @@ static void bad_values(void **state)
 {
 	static const char *const lines[] = { "id = \"01\"\n", "id = \"zz\"\n", "host = \"a b\"\n",
 		"port = 70000\n", "gateway-pins = {}\n", "gateway-pins = {\"00\"}\n",
-		"surprise = 1\n", "host = \"\n" };
+		"surprise = 1\n", "pins-epoch = -1\n", "host = \"\n" };
 	struct deployment d = sample();
 	AUTO(buf) struct buf *text = deployment_write(&d);
 

@@ -235,6 +235,38 @@ static struct err *give(
 		&m, ret_applied);
 }
 
+static struct buf *pins_of(uint64_t epoch)
+{
+	struct pinset p = { .epoch = epoch, .n_pins = 1, .pins = { { 1 } } };
+
+	memset(p.deployment, 0x77, sizeof(p.deployment));
+	p.pins[0][1] = (uint8_t)epoch;
+	return pinset_encode(&p);
+}
+
+static void pins_never_go_back(void **state)
+{
+	AUTO(buf) struct buf *older = pins_of(4);
+	AUTO(buf) struct buf *newer = pins_of(5);
+	AUTO(applied) struct applied *first = NULL;
+	AUTO(applied) struct applied *second = NULL;
+	AUTO(applied) struct applied *third = NULL;
+
+	assert_ok(give(1, ITEM_PINS, buf_bytes(newer), &first));
+	assert_int_equal(first->status, APPLY_DONE);
+	assert_int_equal(t.state->pins_epoch, 5);
+	assert_ok(give(2, ITEM_PINS, buf_bytes(older), &second));
+	assert_int_equal(second->status, APPLY_MALFORMED);
+	assert_non_null(strstr(second->detail, "came before"));
+	assert_int_equal(t.state->pins[0][1], 5);
+	AUTO(buf) struct buf *six = pins_of(6);
+	AUTO_MEM uint8_t *foreign = bytes_dup(buf_bytes(six));
+	foreign[4] ^= 1;
+	assert_ok(give(3, ITEM_PINS, BYTES(foreign, buf_len(six)), &third));
+	assert_int_equal(third->status, APPLY_MALFORMED);
+	assert_int_equal(t.state->pins_epoch, 5);
+}
+
 /* Every write fails from now on, as on a full disk. */
 static void fill_disk(bool full)
 {
@@ -246,8 +278,7 @@ static void fill_disk(bool full)
 
 static void what_cannot_be_stored_is_not_acknowledged(void **state)
 {
-	uint8_t pins[1][SHA256_LEN] = { { 1 } };
-	AUTO(buf) struct buf *payload = payload_pins_encode(pins, 1);
+	AUTO(buf) struct buf *payload = pins_of(0);
 	AUTO(applied) struct applied *r = NULL;
 
 	fill_disk(true);
@@ -268,8 +299,7 @@ static void what_cannot_be_stored_is_not_acknowledged(void **state)
 
 static void old_numbers_are_refused_and_the_last_acknowledgements_kept(void **state)
 {
-	uint8_t pins[1][SHA256_LEN] = { { 1 } };
-	AUTO(buf) struct buf *payload = payload_pins_encode(pins, 1);
+	AUTO(buf) struct buf *payload = pins_of(0);
 
 	for (uint64_t n = 1; n <= STATE_ACKS_MAX + 4; n++) {
 		AUTO(applied) struct applied *r = NULL;
@@ -321,6 +351,7 @@ int main(void)
 			more_credentials_only_for_the_same_person_and_enrollment, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_cannot_be_stored_is_not_acknowledged, setup, teardown),
+		cmocka_unit_test_setup_teardown(pins_never_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			old_numbers_are_refused_and_the_last_acknowledgements_kept, setup,
 			teardown),

@@ -24,6 +24,7 @@ static struct state *full_state(void)
 	s->stage = STAGE_ENROLLED;
 	s->host = xstrdup("kiosk.example.org");
 	s->port = 4433;
+	s->pins_epoch = 3;
 	s->n_pins = 2;
 	fill(s->pins[0], SHA256_LEN, 1);
 	fill(s->pins[1], SHA256_LEN, 2);
@@ -75,6 +76,7 @@ static void what_is_written_is_read(void **state)
 	assert_true(bytes_eq(buf_bytes(b), buf_bytes(again)));
 	assert_string_equal(got->host, "kiosk.example.org");
 	assert_int_equal(got->last_number, 12);
+	assert_int_equal(got->pins_epoch, 3);
 	assert_true(got->has_holder_id);
 	assert_false(got->has_receipt);
 	assert_true(got->attempt->revealed);
@@ -120,8 +122,27 @@ static void a_newer_format_is_named(void **state)
 	AUTO_MEM uint8_t *bytes = bytes_dup(buf_bytes(b));
 	AUTO(state) struct state *got = NULL;
 
-	bytes[4] = 2;
+	bytes[4] = 3;
 	assert_err_text(state_decode(BYTES(bytes, buf_len(b)), &got), &ERR_HOME_DAMAGED, "newer");
+}
+
+/* Format 1: the same without the epoch, which stood behind the pins. */
+static void the_first_format_is_read(void **state)
+{
+	AUTO(state) struct state *s = full_state();
+	AUTO(state) struct state *got = NULL;
+	AUTO(buf) struct buf *b = state_encode(s);
+	AUTO(buf) struct buf *old = buf_new();
+	const size_t at = 5 + 5 + 4 + strlen(s->host) + 12 + 4 + 2 * (4 + SHA256_LEN);
+
+	buf_add(old, buf_data(b), at);
+	buf_add(old, buf_data(b) + at + 12, buf_len(b) - at - 12);
+	AUTO_MEM uint8_t *bytes = bytes_dup(buf_bytes(old));
+	bytes[4] = 1;
+	assert_ok(state_decode(BYTES(bytes, buf_len(old)), &got));
+	assert_int_equal(got->pins_epoch, 0);
+	assert_int_equal(got->n_pins, 2);
+	assert_int_equal(got->last_number, 12);
 }
 
 static void slots_are_found_and_removed_by_their_key(void **state)
@@ -177,6 +198,7 @@ int main(void)
 		cmocka_unit_test(every_truncation_and_anything_behind_is_refused),
 		cmocka_unit_test(flipped_bits_harm_nobody),
 		cmocka_unit_test(a_newer_format_is_named),
+		cmocka_unit_test(the_first_format_is_read),
 		cmocka_unit_test(slots_are_found_and_removed_by_their_key),
 		cmocka_unit_test(an_enrollment_is_complete_when_each_offered_purpose_is_whole),
 		cmocka_unit_test(purposes_have_names),
