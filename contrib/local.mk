@@ -29,6 +29,10 @@ metricsdir = $(pkgdatadir)/metrics
 dist_metrics_DATA = contrib/metrics/alerts.yml contrib/metrics/dashboard.json
 EXTRA_DIST += contrib/metrics/alerts_test.yml
 
+# Where pcscd asks polkit.
+polkitdir = $(datadir)/polkit-1/rules.d
+dist_polkit_DATA = contrib/polkit/60-derivd-card.rules
+
 # All preprocessor flags of all folders: one set for tools that look at every file.
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \
 	$(CURL_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

@@ -44,3 +44,7 @@ EXTRA_DIST += tests/e2e/test_notices.py tests/lib/postfix.py
 # The gateway changes its key
 TESTS += tests/e2e/test_pins.py
 EXTRA_DIST += tests/e2e/test_pins.py
+
+# A pcscd that asks polkit
+TESTS += tests/e2e/test_polkit.py
+EXTRA_DIST += tests/e2e/test_polkit.py
