@@ -13,6 +13,7 @@
 
 static const struct ctl_command commands[] = {
 	{ "status", NULL, cmd_status, "", N_("how the services are") },
+	{ "roles", NULL, cmd_roles, "", N_("who may do what") },
 	{ "doctor", NULL, cmd_doctor, "[--no-card] [--turn-card SECONDS] [--monitor]",
 		N_("what is wrong here, and what to do about it") },
 	{ "readers", NULL, cmd_readers, "", N_("card readers, and whether a card is in them") },

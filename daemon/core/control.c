@@ -86,6 +86,8 @@ static struct err *run(struct core *c, void *arg)
 	switch (a->number) {
 	case MSG_STATUS:
 		return status(a->client, &a->who);
+	case MSG_ROLES:
+		return control_roles(c, &a->who, a->client->roles);
 	case MSG_METRICS:
 		return metrics(a->client, &a->who);
 	case MSG_LIST:

@@ -53,6 +53,9 @@ MUST_CHECK struct err *control_checkpoint_came(
 	struct core *c, const struct ask *ask, const struct answer *a);
 /* What is wrong: a mark in the store, then derivd-ca is asked, then the answer (control_check.c). */
 MUST_CHECK struct err *control_check(struct core *c, const struct caller *who);
+/* Who may do what; roles: the caller's. */
+MUST_CHECK struct err *control_roles(
+	struct core *c, const struct caller *who, unsigned int roles);
 MUST_CHECK struct err *control_checked(
 	struct core *c, const struct ask *ask, const struct answer *a);
 MUST_CHECK struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,

@@ -83,6 +83,32 @@ struct err *control_status(struct core *c, const struct caller *who, unsigned in
 	return NULL;
 }
 
+/* --- roles --- */
+
+struct err *control_roles(struct core *c, const struct caller *who, unsigned int roles)
+{
+	Control__RolesReply m = CONTROL__ROLES_REPLY__INIT;
+	Control__RoleRow rows[ROLES], *list[ROLES];
+	char *may[ROLES][ROLES_COMMANDS_MAX];
+
+	for (unsigned int r = 0; r < ROLES; r++) {
+		const char *command;
+		control__role_row__init(&rows[r]);
+		rows[r].role = lend(role_name((enum role)r));
+		rows[r].group = c->settings->role[r].name;
+		rows[r].yours = (roles & ROLE_BIT(r)) != 0;
+		rows[r].may = may[r];
+		while (rows[r].n_may < ROLES_COMMANDS_MAX &&
+			(command = roles_command((enum role)r, rows[r].n_may)))
+			may[r][rows[r].n_may++] = lend(command);
+		list[r] = &rows[r];
+	}
+	m.n_roles = ROLES;
+	m.roles = list;
+	mail_caller(c, who->number, MSG_ROLES_REPLY, who->serial, &m);
+	return NULL;
+}
+
 /* --- evidence --- */
 
 /* The chain's certificates, each behind its length, into views of them. */

@@ -10,31 +10,37 @@
 #define MONITOR ROLE_BIT(ROLE_MONITOR)
 #define ANYBODY (~0U)
 
-/* An officer is an operator who may also revoke; an auditor reads and changes nothing; what monitors reads counts. */
+/*
+ * An officer is an operator who may also revoke; an auditor reads and changes nothing; what monitors reads counts. command: what
+ * it is for people; of several messages of one command one has it.
+ */
 static const struct {
 	enum msg_number number;
 	unsigned int roles;
+	const char *command;
 } table[] = {
-	{ MSG_STATUS, ANYBODY },
-	{ MSG_METRICS, OPERATOR | OFFICER | AUDITOR | MONITOR },
-	{ MSG_SESSION_OPEN, OPERATOR | OFFICER },
-	{ MSG_SESSION_INVITE, OPERATOR | OFFICER },
-	{ MSG_SESSION_REVEAL, OPERATOR | OFFICER },
-	{ MSG_SESSION_DIGITS, OPERATOR | OFFICER },
-	{ MSG_SESSION_PREPARE, OPERATOR | OFFICER },
-	{ MSG_SESSION_EVIDENCE, OPERATOR | OFFICER },
-	{ MSG_SESSION_RESUME, OPERATOR | OFFICER },
-	{ MSG_SESSION_CANCEL, OPERATOR | OFFICER },
-	{ MSG_LIST, OPERATOR | OFFICER | AUDITOR },
-	{ MSG_CHECK, OPERATOR | OFFICER | AUDITOR },
-	{ MSG_WATCH, OPERATOR | OFFICER | AUDITOR },
-	{ MSG_REQUEST_CANCEL, OPERATOR | OFFICER },
-	{ MSG_QUEUE_RETRY, OPERATOR | OFFICER },
-	{ MSG_DEVICE_REVOKE, OFFICER },
-	{ MSG_CREDENTIAL_REVOKE, OFFICER },
-	{ MSG_EVIDENCE_GET, AUDITOR },
-	{ MSG_AUDIT_HEADS, AUDITOR },
-	{ MSG_AUDIT_CHECKPOINT, AUDITOR },
+	{ MSG_STATUS, ANYBODY, "status" },
+	{ MSG_ROLES, ANYBODY, "roles" },
+	{ MSG_METRICS, OPERATOR | OFFICER | AUDITOR | MONITOR, "metrics" },
+	{ MSG_SESSION_OPEN, OPERATOR | OFFICER, "provision, issue" },
+	{ MSG_SESSION_INVITE, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_REVEAL, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_DIGITS, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_PREPARE, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_EVIDENCE, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_RESUME, OPERATOR | OFFICER, NULL },
+	{ MSG_SESSION_CANCEL, OPERATOR | OFFICER, NULL },
+	{ MSG_LIST, OPERATOR | OFFICER | AUDITOR,
+		"request, device, credential, queue: list, show; pins" },
+	{ MSG_CHECK, OPERATOR | OFFICER | AUDITOR, "doctor" },
+	{ MSG_WATCH, OPERATOR | OFFICER | AUDITOR, "watch, audit show" },
+	{ MSG_REQUEST_CANCEL, OPERATOR | OFFICER, "request cancel" },
+	{ MSG_QUEUE_RETRY, OPERATOR | OFFICER, "queue retry" },
+	{ MSG_DEVICE_REVOKE, OFFICER, "device revoke" },
+	{ MSG_CREDENTIAL_REVOKE, OFFICER, "credential revoke" },
+	{ MSG_EVIDENCE_GET, AUDITOR, "evidence show, evidence verify" },
+	{ MSG_AUDIT_HEADS, AUDITOR, "audit verify" },
+	{ MSG_AUDIT_CHECKPOINT, AUDITOR, "audit checkpoint" },
 };
 
 unsigned int roles_of(const struct settings *s, const struct proc_peer *peer)
@@ -75,4 +81,15 @@ struct err *roles_check(const struct settings *s, unsigned int roles, enum msg_n
 		return denied(s, table[i].roles);
 	}
 	return err_new(&ERR_DENIED, "nobody may ask that");
+}
+
+const char *roles_command(enum role r, size_t i)
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < ARRAY_LEN(table); at++) {
+		if (table[at].command && (table[at].roles & ROLE_BIT(r)) && n++ == i)
+			return table[at].command;
+	}
+	return NULL;
 }

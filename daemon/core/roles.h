@@ -14,4 +14,8 @@ unsigned int roles_of(const struct settings *s, const struct proc_peer *peer);
 MUST_CHECK struct err *roles_check(
 	const struct settings *s, unsigned int roles, enum msg_number number);
 
+/* The i-th thing that a role allows, as derivctl's commands; NULL behind the last. */
+const char *roles_command(enum role r, size_t i);
+#define ROLES_COMMANDS_MAX 32
+
 #endif

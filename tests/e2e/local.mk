@@ -48,3 +48,7 @@ EXTRA_DIST += tests/e2e/test_pins.py
 # A pcscd that asks polkit
 TESTS += tests/e2e/test_polkit.py
 EXTRA_DIST += tests/e2e/test_polkit.py
+
+# Who may do what
+TESTS += tests/e2e/test_roles.py
+EXTRA_DIST += tests/e2e/test_roles.py

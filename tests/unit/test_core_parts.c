@@ -84,6 +84,28 @@ static void the_drawing_is_one_for_dot(void **state)
 
 /* --- roles --- */
 
+static bool may(enum role r, const char *wanted)
+{
+	const char *command;
+	size_t i = 0;
+
+	while ((command = roles_command(r, i)) && strcmp(command, wanted) != 0)
+		i++;
+	assert_true(i < ROLES_COMMANDS_MAX);
+	return command != NULL;
+}
+
+static void what_a_role_allows_is_said(void **state)
+{
+	assert_true(may(ROLE_OPERATOR, "provision, issue"));
+	assert_false(may(ROLE_OPERATOR, "device revoke"));
+	assert_true(may(ROLE_OFFICER, "device revoke"));
+	assert_false(may(ROLE_AUDITOR, "request cancel"));
+	assert_true(may(ROLE_AUDITOR, "audit verify"));
+	assert_true(may(ROLE_MONITOR, "metrics"));
+	assert_false(may(ROLE_MONITOR, "doctor"));
+}
+
 static void roles_come_from_groups(void **state)
 {
 	AUTO(settings) struct settings *s = settings_default();
@@ -118,6 +140,7 @@ static void a_refusal_names_the_group(void **state)
 	assert_err_text(roles_check(s, operator, MSG_EVIDENCE_GET), &ERR_DENIED, "derivd-auditor");
 	assert_err(roles_check(s, 0, MSG_LIST), &ERR_DENIED);
 	assert_err(roles_check(s, 7, MSG_CA_CERTIFY), &ERR_DENIED);
+	assert_ok(roles_check(s, 0, MSG_ROLES));
 }
 
 static void every_request_of_derivctl_has_a_role(void **state)
@@ -240,6 +263,7 @@ int main(void)
 		cmocka_unit_test(names_are_found_again),
 		cmocka_unit_test(the_drawing_is_one_for_dot),
 		cmocka_unit_test(roles_come_from_groups),
+		cmocka_unit_test(what_a_role_allows_is_said),
 		cmocka_unit_test(a_refusal_names_the_group),
 		cmocka_unit_test(every_request_of_derivctl_has_a_role),
 		cmocka_unit_test(the_newest_connection_of_a_device_counts),
