@@ -113,7 +113,7 @@ struct err *program_run(const struct ctl *c, const char *name, const char *const
 	int ends[2], status = 0;
 	pid_t pid = -1;
 
-	for (size_t i = 0; words[i] && i < WORDS_MAX; i++)
+	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
 		argv[i + 1] = (char *)(uintptr_t)words[i];
 	TRY(set_state(c, name));
 	TRY(ctl_written());

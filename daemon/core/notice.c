@@ -30,8 +30,23 @@ static const char *kind_word(unsigned int kind)
 	return kind < ARRAY_LEN(words) && words[kind] ? words[kind] : "";
 }
 
-static struct err *audit_notice(
-	struct core *c, enum event event, const struct notice *n, const char *error, const char *text)
+/* " (authentication, signing)", or nothing for a notice that is about no credential. */
+static char *of_purposes(unsigned int purposes)
+{
+	AUTO(buf) struct buf *text = buf_new();
+
+	for (unsigned int p = 1; p <= PURPOSES_MAX; p++) {
+		if (purposes & 1U << p)
+			buf_addf(text, "%s%s", buf_len(text) ? ", " : " (",
+				purpose_name((Common__Purpose)p));
+	}
+	if (buf_len(text))
+		buf_addf(text, ")");
+	return xstrdup(buf_str(text));
+}
+
+static struct err *audit_notice(struct core *c, enum event event, const struct notice *n,
+	const char *error, const char *text)
 {
 	const struct audit_about about = {
 		.event = event,
@@ -42,7 +57,9 @@ static struct err *audit_notice(
 		.error = error,
 	};
 
-	return audit_add(c->audit, &about, "notice \"%s\" to %s: %s", kind_word(n->kind),
+	AUTO_MEM char *of = of_purposes(n->purposes);
+
+	return audit_add(c->audit, &about, "notice \"%s\"%s to %s: %s", kind_word(n->kind), of,
 		id_is_none(n->holder, SHA256_LEN) ? "operators" : "the holder", text);
 }
 
@@ -135,13 +152,11 @@ struct err *notice_sweep(struct core *c, bool *ret_more)
 	TRY(store_notice_forget(c->store, now - NOTICE_HOUR_MS));
 	if (!c->settings->expiry_notice_ms)
 		return NULL;
-	TRY(store_credential_ending(
-		c->store, now + (int64_t)c->settings->expiry_notice_ms, &rows));
+	TRY(store_credential_ending(c->store, now + (int64_t)c->settings->expiry_notice_ms, &rows));
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct credential *k = rows->row[i];
 		TRY(store_credential_warned(c->store, k->id));
-		TRY(about_credential(
-			c, k, COURIER__NOTICE_KIND__EXPIRING, k->not_after_ms));
+		TRY(about_credential(c, k, COURIER__NOTICE_KIND__EXPIRING, k->not_after_ms));
 	}
 	*ret_more = *ret_more || rows->n != 0;
 	return NULL;
@@ -287,7 +302,7 @@ struct err *notice_done(
 		return NULL;
 	return audit_notice(c, EV_NOTICE_SENT, n, NULL,
 		n->mailed && n->hooked ? "sent by mail and by command"
-		: n->mailed	       ? "sent by mail"
+		: n->mailed            ? "sent by mail"
 				       : "sent by command");
 }
 

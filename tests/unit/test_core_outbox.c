@@ -93,7 +93,7 @@ static void a_crl_that_is_refused_is_asked_for_again(void **state)
 	/* And the next hours make no more of them. */
 	run(sweep, &more);
 	run(sweep, &more);
-	assert_int_equal(count("SELECT count(*) FROM job"), 1);
+	assert_int_equal(count("SELECT count(*) FROM job WHERE what = 'crl'"), 1);
 }
 
 static void a_crl_is_wanted_until_it_is_there(void **state)
