@@ -1,7 +1,7 @@
 /*
  * init.c: the ceremony. Everything is made in memory first; then it is written, the log and deployment.conf last, so that
- * a half-made CA is one that does not start. What only people need later (root key, history key) goes into ceremony/,
- * which stays root's.
+ * a half-made CA is one that does not start, and one that init itself clears away when it is run again (init_resume.c).
+ * What only people need later (root key, history key) goes into ceremony/, which stays root's.
  */
 #include "daemon/ca/init.h"
 
@@ -57,7 +57,7 @@ static struct err *refuse_existing(char *take_path, bool is_whole)
 			"%s is there already: this CA has been made, and is not made again", path);
 	return err_new(&ERR_CONFIG,
 		"%s is there already, but no deployment.conf: it was lost, and is to be restored "
-		"from the backup; or an earlier init did not get to its end: then remove all in %s "
+		"from the backup; or what an earlier init left was changed: then remove all in %s "
 		"and run it again",
 		path, state);
 }
@@ -127,10 +127,9 @@ static struct err *make_log(struct ceremony *c)
 
 static struct err *write_deployment(const struct ceremony *c)
 {
-	AUTO_MEM char *path = proc_config_path("deployment.conf");
 	AUTO(buf) struct buf *text = deployment_write(c->deployment);
 
-	return io_write_file(path, buf_bytes(text), 0644);
+	return init_end(buf_bytes(text));
 }
 
 static void fill_deployment(struct ceremony *c)
@@ -182,7 +181,7 @@ static char *report(const struct ceremony *c, bool kept_conf)
 
 	buf_addf(out, "The CA is made.\n\n");
 	buf_addf(out, "Move away now:  %s/root.key (offline)\n", ceremony);
-	if (c->history_key)
+	if (!c->options->history)
 		buf_addf(out, "                %s/history.key (to derivd-history)\n", ceremony);
 	buf_addf(out, "Back up:        %s (serial.key must never change), %s*\n", keys, ledger);
 	buf_addf(out, "Serve by HTTP:  %s%s%s\n", public, c->options->url ? " as " : "",
@@ -206,20 +205,26 @@ static struct err *prepare(struct ceremony *c)
 struct err *init_run(const struct init *options, char **ret_report)
 {
 	AUTO(ceremony) struct ceremony *c = xcalloc(1, sizeof(*c));
-	bool kept_conf;
+	bool kept_conf, resumed;
 
 	c->options = options;
 	c->now_ms = clock_real_ms() / 1000 * 1000;
 	c->deployment = xcalloc(1, sizeof(*c->deployment));
+	TRY(init_resume(&resumed));
+	if (resumed) {
+		*ret_report = report(c, true);
+		return NULL;
+	}
 	TRY(prepare(c));
+	TRY(init_begin());
 	TRY(make_dirs());
 	TRY(write_keys(c));
 	TRY(write_public("root.crt", c->root));
 	TRY(write_public("ca.crt", c->ca));
 	TRY(init_write_config(c, &kept_conf));
 	TRY(make_log(c));
-	TRY(write_deployment(c));
 	TRY(give_away(options));
+	TRY(write_deployment(c));
 	*ret_report = report(c, kept_conf);
 	return NULL;
 }

@@ -27,7 +27,7 @@ struct init {
 };
 
 /*
- * Refuses (ERR_CONFIG) when any part is there already, without an escrow certificate, or with a value that cannot be.
+ * Refuses (ERR_CONFIG) when any part is there already (but what a killed init left, which it clears away), without an escrow certificate, or with a value that cannot be.
  * *ret_report: what was made and what to do now, for the terminal; the caller frees.
  */
 MUST_CHECK struct err *init_run(const struct init *options, char **ret_report);

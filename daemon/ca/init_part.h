@@ -29,6 +29,16 @@ MUST_CHECK struct err *init_publish(struct ceremony *c, struct ledger *ledger);
 /* ca.conf with the shipped profiles if there is none, and the drop-in that names escrow and history. */
 MUST_CHECK struct err *init_write_config(const struct ceremony *c, bool *ret_kept);
 
+/*
+ * An init that was killed is taken up again by the next one: what it had made is removed, since nobody has used it, or, when
+ * only the last step was missing, that is done (*ret_resumed). Where there is a deployment.conf nothing is touched.
+ */
+MUST_CHECK struct err *init_resume(bool *ret_resumed);
+/* From here on something is written. */
+MUST_CHECK struct err *init_begin(void);
+/* All is written but deployment.conf, which is given. */
+MUST_CHECK struct err *init_end(struct bytes deployment);
+
 /* Certificate in PEM. */
 struct buf *init_pem(struct bytes der);
 

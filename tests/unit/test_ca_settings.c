@@ -286,7 +286,53 @@ static void the_ceremony_is_held_once(void **state)
 	/* What an interrupted ceremony leaves behind has another remedy. */
 	AUTO_MEM char *deployment = world_path(w, "etc/deployment.conf");
 	assert_int_equal(unlink(deployment), 0);
-	assert_err_text(init_run(&init, &report), &ERR_CONFIG, "did not get to its end");
+	assert_err_text(init_run(&init, &report), &ERR_CONFIG, "what an earlier init left was changed");
+}
+
+static void expect_whole(const struct init *init, const char *part)
+{
+	AUTO_MEM char *report = NULL;
+
+	assert_ok(init_run(init, &report));
+	assert_int_not_equal(access(part, F_OK), 0);
+	struct state *s = world_open();
+	assert_ok(s->backend->check(s));
+	state_free(s);
+}
+
+/* Killed in the middle: run again it makes another. Killed before the last rename: run again it makes that. */
+static void a_ceremony_that_was_killed(void **state)
+{
+	AUTO(world) struct world *w = world_new(NULL);
+	AUTO_MEM char *officer = world_path(w, "officer.pem");
+	AUTO_MEM char *deployment = world_path(w, "etc/deployment.conf");
+	AUTO_MEM char *part = world_path(w, "etc/deployment.conf.part");
+	AUTO_MEM char *key = world_path(w, "state/keys/ca.key");
+	AUTO(buf) struct buf *before = NULL;
+	AUTO(buf) struct buf *after = NULL;
+	const struct init init = { .organization = "X",
+		.algorithm = "p256",
+		.host = "h",
+		.port = "1",
+		.n_pins = 1,
+		.pins = { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		.n_escrow = 1,
+		.escrow = { officer } };
+
+	assert_ok(io_read_file(key, 4096, &before));
+	/* All was made but the name of deployment.conf. */
+	assert_int_equal(rename(deployment, part), 0);
+	expect_whole(&init, part);
+	assert_ok(io_read_file(key, 4096, &after));
+	assert_true(bytes_eq(buf_bytes(before), buf_bytes(after)));
+	/* Some was made. */
+	assert_int_equal(unlink(deployment), 0);
+	assert_ok(io_write_file(part, BYTES("", 0), 0644));
+	expect_whole(&init, part);
+	buf_free(after);
+	after = NULL;
+	assert_ok(io_read_file(key, 4096, &after));
+	assert_false(bytes_eq(buf_bytes(before), buf_bytes(after)));
 }
 
 static void what_the_ceremony_needs(void **state)
@@ -379,6 +425,7 @@ int main(void)
 		cmocka_unit_test(templates),
 		cmocka_unit_test(names_that_no_certificate_has),
 		cmocka_unit_test(the_ceremony_is_held_once),
+		cmocka_unit_test(a_ceremony_that_was_killed),
 		cmocka_unit_test(what_the_ceremony_needs),
 		cmocka_unit_test(keys_are_private),
 		cmocka_unit_test(keys_of_another_ca),

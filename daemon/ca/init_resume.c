@@ -1,0 +1,89 @@
+/*
+ * init_resume.c: an init that did not get to its end. deployment.conf.part lies beside where deployment.conf will be, for as
+ * long as init is under way: empty at first; with the text of deployment.conf when all else is written and owned as it
+ * shall be. So a killed init cannot be mistaken for a CA whose deployment.conf was lost, which nobody may remove.
+ */
+#include <errno.h>
+#include <fts.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "daemon/ca/init_part.h"
+
+#define PART "deployment.conf.part"
+
+/* What init makes in the state directory. */
+static bool is_ours(const char *name)
+{
+	static const char *const names[] = { "keys", "cache", "ceremony", "public" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return text_starts(name, "log.db");
+}
+
+static int remove_one(const FTSENT *at)
+{
+	return at->fts_info == FTS_DP ? rmdir(at->fts_path) : unlink(at->fts_path);
+}
+
+static struct err *clear_away(void)
+{
+	AUTO_MEM char *state = proc_state_path("ca", ".");
+	char *const roots[] = { state, NULL };
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	struct err *e = walk ? NULL : err_errno(errno, "%s", state);
+
+	for (FTSENT *at = walk ? fts_read(walk) : NULL; at && !e; at = fts_read(walk)) {
+		if (at->fts_info == FTS_NS && at->fts_level == 0 && at->fts_errno == ENOENT)
+			continue;
+		if (at->fts_info == FTS_DNR || at->fts_info == FTS_ERR || at->fts_info == FTS_NS)
+			e = err_errno(at->fts_errno, "%s", at->fts_path);
+		else if (at->fts_level == 1 && !is_ours(at->fts_name))
+			fts_set(walk, at, FTS_SKIP);
+		else if (at->fts_level > 0 && at->fts_info != FTS_D && remove_one(at) != 0)
+			e = err_errno(errno, "%s", at->fts_path);
+	}
+	if (walk)
+		fts_close(walk);
+	return e;
+}
+
+struct err *init_resume(bool *ret_resumed)
+{
+	AUTO_MEM char *whole = proc_config_path("deployment.conf");
+	AUTO_MEM char *part = proc_config_path(PART);
+	struct stat st;
+
+	*ret_resumed = false;
+	if (access(whole, F_OK) == 0 || stat(part, &st) != 0)
+		return NULL;
+	if (st.st_size == 0)
+		return err_wrap(clear_away(), "what an earlier init left");
+	TRY(io_put_in_place(part, whole, 0644));
+	*ret_resumed = true;
+	return NULL;
+}
+
+struct err *init_begin(void)
+{
+	AUTO_MEM char *dir = proc_config_path(".");
+	AUTO_MEM char *part = proc_config_path(PART);
+
+	TRY(io_mkdirs(dir, 0755));
+	return io_write_file(part, BYTES("", 0), 0644);
+}
+
+struct err *init_end(struct bytes deployment)
+{
+	AUTO_MEM char *whole = proc_config_path("deployment.conf");
+	AUTO_MEM char *part = proc_config_path(PART);
+
+	TRY(io_write_file(part, deployment, 0644));
+	return io_put_in_place(part, whole, 0644);
+}
