@@ -1,7 +1,4 @@
-/*
- * test_backup.c: copies of databases in use, sums of a backup, and the upgrade of a store from every schema that there was
- * (tests/fixtures/schema), with the backup before it.
- */
+/* test_backup.c: copies of databases in use, and sums of a backup; for the upgrade see test_upgrade.c. */
 #include "tests/unit/unit.h"
 
 #include <signal.h>
@@ -13,13 +10,8 @@
 #include "daemon/backup/dbcopy.h"
 #include "daemon/backup/place.h"
 #include "daemon/backup/sums.h"
-#include "daemon/core/audit.h"
 #include "daemon/core/store_sql.h"
 #include "proto/kind.h"
-
-/* The newest schema of a release. */
-#define SHIPPED 2
-#define FIXTURE_MAX (4 * 1024 * 1024)
 
 static char *dir;
 
@@ -67,127 +59,6 @@ static int64_t number(const char *path, const char *sql)
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 	return n;
-}
-
-/* A store as a release of that schema left it. */
-static void make_store(const char *path, unsigned int schema)
-{
-	AUTO_MEM char *fixture = xasprintf(
-		"%s/tests/fixtures/schema/store-%u.sql", getenv("abs_top_srcdir"), schema);
-	AUTO(buf) struct buf *sql = NULL;
-
-	assert_ok(io_read_file(fixture, FIXTURE_MAX, &sql));
-	execute(path, buf_str(sql));
-	assert_int_equal(number(path, "PRAGMA user_version"), schema);
-}
-
-static unsigned int newest_schema(void)
-{
-	AUTO_MEM char *path = at("newest.db");
-	AUTO(store) struct store *s = NULL;
-
-	assert_ok(store_open(path, &s));
-	return store_get_schema(s);
-}
-
-/* What the fixture's release knew is what this one knows. */
-static void check_store(const char *path)
-{
-	AUTO(store) struct store *s = NULL;
-	AUTO(audit) struct audit *a = NULL;
-	AUTO(rows) struct rows *credentials = NULL;
-	struct filter f = { .most = STORE_PAGE_MAX };
-	uint64_t waiting = 0, blocked = 0, open = 0;
-
-	assert_ok(store_open(path, &s));
-	assert_int_equal(store_get_schema(s), newest_schema());
-	assert_ok(audit_new(s, &a));
-	assert_int_equal(audit_head(a)->sequence, 41);
-	assert_ok(audit_check_all(a));
-	assert_ok(store_credential_list(s, &f, &credentials));
-	assert_int_equal(credentials->n, 6);
-	assert_ok(store_job_count(s, &waiting, &blocked));
-	assert_int_equal(waiting, 5);
-	assert_ok(store_request_count_open(s, &open));
-	assert_int_equal(open, 1);
-}
-
-/* Each release adds the schema that it ships: a store as it left it, through sqlite3's .dump, with its user_version. */
-static void a_store_of_every_schema_comes_up(void **state)
-{
-	unsigned int newest = newest_schema();
-
-	for (unsigned int n = 1; n <= SHIPPED; n++) {
-		AUTO_MEM char *path = xasprintf("%s/of-%u.db", dir, n);
-		AUTO_MEM char *before = xasprintf("%s.schema-%u", path, n);
-
-		make_store(path, n);
-		check_store(path);
-		assert_int_equal(access(before, F_OK) == 0, n < newest);
-		if (n == newest)
-			continue;
-		assert_ok(dbcopy_check(before));
-		assert_int_equal(number(before, "PRAGMA user_version"), n);
-		assert_int_equal(number(before, "SELECT count(*) FROM audit"), 41);
-	}
-}
-
-/* derivd was killed in the step: nothing of it is there, and the next start does it. */
-static void an_upgrade_goes_on_after_a_crash(void **state)
-{
-	AUTO_MEM char *path = at("crash.db");
-	AUTO_MEM char *before = at("crash.db.schema-1");
-	AUTO_MEM char *part = at("crash.db.schema-1.part");
-	int status = 0;
-
-	make_store(path, 1);
-	/* What a copy is when the power fails. */
-	assert_ok(io_write_file(before, BYTES("SQLite", 6), 0600));
-	assert_ok(io_write_file(part, BYTES("SQLite", 6), 0600));
-	pid_t pid = fork();
-	if (pid == 0) {
-		sqlite3 *db = NULL;
-		sqlite3_open(path, &db);
-		sqlite3_exec(db,
-			"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; CREATE TABLE tally(x); DELETE "
-			"FROM audit",
-			NULL, NULL, NULL);
-		raise(SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
-	check_store(path);
-	assert_ok(dbcopy_check(before));
-	assert_int_equal(number(before, "SELECT count(*) FROM audit"), 41);
-	assert_int_not_equal(access(part, F_OK), 0);
-}
-
-static void without_the_backup_there_is_no_upgrade(void **state)
-{
-	AUTO_MEM char *path = at("full.db");
-	AUTO_MEM char *part = at("full.db.schema-1.part");
-	AUTO_MEM char *inside = at("full.db.schema-1.part/x");
-	struct store *s = NULL;
-
-	make_store(path, 1);
-	/* A directory that cannot be removed stands in its place. */
-	assert_ok(io_mkdirs(inside, 0700));
-	assert_err_text(store_open(path, &s), &ERR_STORE, "backup before the upgrade");
-	assert_int_equal(number(path, "PRAGMA user_version"), 1);
-}
-
-static void a_newer_schema_is_left_alone(void **state)
-{
-	AUTO_MEM char *path = at("newer.db");
-	AUTO_MEM char *before = at("newer.db.schema-99");
-	struct store *s = NULL;
-
-	make_store(path, SHIPPED);
-	execute(path, "PRAGMA user_version = 99");
-	assert_err_text(store_open(path, &s), &ERR_STORE_NEWER, "schema 99");
-	assert_err_text(store_open_as_is(path, &s), &ERR_STORE_NEWER, "schema 99");
-	assert_int_not_equal(access(before, F_OK), 0);
-	assert_non_null(strstr(kind_remedy(&ERR_STORE_NEWER), "restore a backup"));
 }
 
 static void a_copy_is_of_one_moment(void **state)
@@ -240,7 +111,10 @@ static void a_damaged_page_is_found(void **state)
 {
 	AUTO_MEM char *path = at("damaged.db");
 
-	make_store(path, 1);
+	AUTO(store) struct store *s = NULL;
+
+	assert_ok(store_open(path, &s));
+	store_free(take(s));
 	assert_ok(dbcopy_check(path));
 	execute(path,
 		"PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'job_ready'");
@@ -309,10 +183,6 @@ static void names_that_lead_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_store_of_every_schema_comes_up),
-		cmocka_unit_test(an_upgrade_goes_on_after_a_crash),
-		cmocka_unit_test(without_the_backup_there_is_no_upgrade),
-		cmocka_unit_test(a_newer_schema_is_left_alone),
 		cmocka_unit_test(a_copy_is_of_one_moment),
 		cmocka_unit_test(what_is_no_database_is_no_backup),
 		cmocka_unit_test(a_damaged_page_is_found),
