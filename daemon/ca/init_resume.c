@@ -4,8 +4,10 @@
  * shall be. So a killed init cannot be mistaken for a CA whose deployment.conf was lost, which nobody may remove.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +56,25 @@ static struct err *clear_away(void)
 	return e;
 }
 
+/* The process holds it to its end. */
+static struct err *lock(void)
+{
+	static int held = -1;
+	AUTO_MEM char *dir = proc_config_path(".");
+
+	if (held >= 0)
+		return NULL;
+	AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return NULL; /* nothing was begun there */
+	if (fd < 0)
+		return err_errno(errno, "%s", dir);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+		return err_new(&ERR_CONFIG, "another derivd-ca init is under way here");
+	held = fd_take(&fd);
+	return NULL;
+}
+
 struct err *init_resume(bool *ret_resumed)
 {
 	AUTO_MEM char *whole = proc_config_path("deployment.conf");
@@ -61,6 +82,7 @@ struct err *init_resume(bool *ret_resumed)
 	struct stat st;
 
 	*ret_resumed = false;
+	TRY(lock());
 	if (access(whole, F_OK) == 0 || stat(part, &st) != 0)
 		return NULL;
 	if (st.st_size == 0)
@@ -76,6 +98,7 @@ struct err *init_begin(void)
 	AUTO_MEM char *part = proc_config_path(PART);
 
 	TRY(io_mkdirs(dir, 0755));
+	TRY(lock());
 	return io_write_file(part, BYTES("", 0), 0644);
 }
 
