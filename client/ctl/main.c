@@ -58,8 +58,18 @@ static const struct ctl_command commands[] = {
 		N_("the audit chain's rows") },
 	{ "audit", "checkpoint", cmd_audit_checkpoint, "[--output FILE]",
 		N_("how far both logs have come, signed, for another machine") },
-	{ "audit", "verify", cmd_audit_verify, "[--deployment FILE] [--checkpoint FILE]... [--lost FROM-TO]...",
+	{ "audit", "verify", cmd_audit_verify,
+		"[--deployment FILE] [--checkpoint FILE]... [--lost FROM-TO]...",
 		N_("check the chain, and against what derivd-ca saw of it") },
+	{ "setup", NULL, cmd_setup,
+		"[--defaults] [--insist] [--dry-run] [--organization NAME] [--host NAME] [--port "
+		"NUMBER] "
+		"[--anchors FILE|DIR]... [--policy OID]... [--other-certificates yes|no] "
+		"[--escrow FILE|new]... [--url URL] [--keys DIR] [--operator USER]... [--officer "
+		"USER]... "
+		"[--auditor USER]... [--smtp HOST[:PORT]] [--from ADDRESS] [--notify ADDRESS]... "
+		"[--user PROGRAM=UID:GID]...",
+		N_("from installed packages to a kiosk that works; root only") },
 	{ "backup", NULL, cmd_backup, "DIR", N_("everything into a new directory; root only") },
 	{ "restore", NULL, cmd_restore, "[--replace | --check] DIR",
 		N_("a backup back to its place, with the services stopped; root only") },

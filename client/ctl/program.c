@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 
-#define WORDS_MAX 16
+#define WORDS_MAX 48
 #define SAID_MAX 4096
 #define PATH_LEN_MAX 4096
 
@@ -35,7 +35,7 @@ static char *own_dir(void)
 static char *find(const char *name)
 {
 	AUTO_MEM char *own = own_dir();
-	const char *const dirs[] = { own, SBINDIR, "/usr/bin", "/bin" };
+	const char *const dirs[] = { own, SBINDIR, "/usr/bin", "/bin", "/usr/sbin", "/sbin" };
 	size_t i = text_starts(name, "derivd") ? 0 : 2;
 
 	for (; i < ARRAY_LEN(dirs); i++) {
@@ -44,6 +44,13 @@ static char *find(const char *name)
 			return take(path);
 	}
 	return xstrdup(name);
+}
+
+bool program_is_there(const char *name)
+{
+	AUTO_MEM char *path = find(name);
+
+	return *path == '/';
 }
 
 static struct err *read_said(int fd, struct buf *said)

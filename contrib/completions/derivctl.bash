@@ -28,13 +28,15 @@ _derivctl() {
 	done
 	case $before in
 	--lang) mapfile -t COMPREPLY < <(compgen -W 'en de' -- "$cur") && return ;;
-	-C | --extract) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
-	--output | --anchor | --intermediate | --deployment) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+	-C | --extract | --keys) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+	--output | --anchor | --intermediate | --deployment | --anchors | --escrow) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
 	--device | --request) mapfile -t COMPREPLY < <(compgen -W "$(_derivctl_ids "${before#--}")" -- "$cur") && return ;;
 	--reason)
 		mapfile -t COMPREPLY < <(compgen -W 'unspecified key-compromise affiliation-changed superseded cessation
 			privilege-withdrawn' -- "$cur") && return
 		;;
+	--operator | --officer | --auditor) mapfile -t COMPREPLY < <(compgen -u -- "$cur") && return ;;
+	--other-certificates) mapfile -t COMPREPLY < <(compgen -W 'yes no' -- "$cur") && return ;;
 	--purposes) mapfile -t COMPREPLY < <(compgen -W 'authentication signing encryption' -- "$cur") && return ;;
 	esac
 	if [[ $cur == -* ]]; then

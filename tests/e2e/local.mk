@@ -52,3 +52,7 @@ EXTRA_DIST += tests/e2e/test_polkit.py
 # Who may do what
 TESTS += tests/e2e/test_roles.py
 EXTRA_DIST += tests/e2e/test_roles.py
+
+# From installed programs to a kiosk that works
+TESTS += tests/e2e/test_setup.py
+EXTRA_DIST += tests/e2e/test_setup.py

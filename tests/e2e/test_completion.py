@@ -72,6 +72,8 @@ def _():
     tap.equal(both("issue", "--repl"), ["--replace"], "issue")
     tap.equal(both("--lang", ""), ["de", "en"], "languages")
     tap.equal(both("device", "revoke", "00", "--reason", "key"), ["key-compromise"], "reasons")
+    tap.equal(both("setup", "--esc"), ["--escrow"], "setup")
+    tap.equal(both("setup", "--other-certificates", ""), ["no", "yes"], "other certificates")
 
 
 @tap.test("ids of what there is, for whom the roles allow it; nothing and no complaint otherwise")

@@ -303,3 +303,6 @@ tests_unit_test_checkpoint_LDADD = $(EVIDENCE_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_metrics
 tests_unit_test_metrics_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_metrics_LDADD = $(METRICS_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_setup
+tests_unit_test_ctl_setup_CFLAGS = $(CTL_UNIT_CFLAGS)
+tests_unit_test_ctl_setup_LDADD = $(CTL_UNIT_LIBS)
