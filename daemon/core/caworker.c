@@ -39,6 +39,7 @@ struct lane {
 	int64_t wait_ms;
 	struct asked *asked; /* oldest first */
 	unsigned int n_asked;
+	bool stale; /* the process at its end may have another configuration than there is now */
 };
 
 struct caworker {
@@ -50,6 +51,7 @@ struct caworker {
 	struct lane lane[LANES_MAX];
 	size_t n_lanes;
 	const struct err_kind *said; /* in the journal: the same once for each absence */
+	struct err *refusal;         /* instead of its status; NULL: derivd-ca can work */
 };
 
 static void connect_lane(struct lane *l);
@@ -187,13 +189,31 @@ static void note_reachable(struct caworker *w, const struct err *why)
 {
 	struct ca_facts *ca = &w->core->ca;
 
-	ca->reachable = w->lane[SESSION_LANE].link && link_is_ready(w->lane[SESSION_LANE].link);
+	ca->reachable = w->lane[SESSION_LANE].link && link_is_ready(w->lane[SESSION_LANE].link) &&
+			!w->refusal;
+	if (!why)
+		why = w->refusal;
 	if (ca->reachable || why) {
 		free(ca->trouble);
 		ca->trouble = ca->reachable ? NULL : xstrdup(err_get_text(why));
 		ca->trouble_kind = ca->reachable ? NULL : err_get_kind(why);
 	}
 	w->changed(w->userdata);
+}
+
+/* One that answers, and can do nothing: as bad as none, and what is wrong with it may be mended while it runs. */
+static void note_answer(struct lane *l, const struct ask *ask, const struct err *error)
+{
+	struct caworker *w = l->worker;
+
+	if (error && err_get_fate(error) == FATE_BROKEN)
+		l->stale = true;
+	if (ask->kind != ASK_STATUS)
+		return;
+	err_free(take(w->refusal));
+	if (error)
+		w->refusal = err_new(err_get_kind(error), "%s", err_get_text(error));
+	note_reachable(w, NULL);
 }
 
 static void lost(struct lane *l, struct err *take_why)
@@ -247,8 +267,10 @@ static void on_message(struct link *link UNUSED, const struct msg *msg, uint32_t
 	take_asked(l, a);
 	if (msg->number == MSG_ERROR) {
 		AUTO(err) struct err *e = kind_from_wire(body);
+		note_answer(l, &a->ask, e);
 		answer(l->worker, &a->ask, NULL, e, body);
 	} else {
+		note_answer(l, &a->ask, NULL);
 		answer(l->worker, &a->ask, body, NULL, NULL);
 	}
 	asked_free(a);
@@ -297,6 +319,7 @@ static struct err *open_lane(struct lane *l)
 {
 	int fd = -1;
 
+	l->stale = false;
 	TRY(err_as(&ERR_CA_UNREACHABLE, io_connect_unix(l->worker->path, &fd),
 		"derivd-ca does not answer"));
 	TRY(link_new(l->worker->event, fd, LINK_CA, SIDE_CLIENT, "derivd", &LINK_OPS, l, &l->link));
@@ -359,6 +382,8 @@ void caworker_ask(
 	struct lane *l = choose(w, ask);
 	struct asked *a = xcalloc(1, sizeof(*a)), **end = &l->asked;
 
+	if (l->stale && !l->asked)
+		link_free(take(l->link));
 	a->ask = *ask;
 	a->number = number;
 	a->until_boot_ms = clock_boot_ms() + (is_patient(ask) ? JOB_WAIT_MS : SESSION_WAIT_MS);
@@ -382,6 +407,12 @@ void caworker_ask_status(struct caworker *w)
 
 	if (l->link && link_is_ready(l->link) && !l->asked)
 		ask_status(w);
+}
+
+void caworker_reload(struct caworker *w)
+{
+	for (size_t i = 0; i < w->n_lanes; i++)
+		w->lane[i].stale = true;
 }
 
 unsigned int caworker_room(const struct caworker *w)
@@ -465,6 +496,7 @@ void caworker_free(struct caworker *w)
 	for (size_t i = 0; i < w->n_lanes; i++)
 		lane_free(&w->lane[i]);
 	sd_event_unref(w->event);
+	err_free(w->refusal);
 	free(w->path);
 	free(w);
 }

@@ -117,6 +117,7 @@ static int on_hup(
 	}
 	settings_free(d->core->settings);
 	d->core->settings = fresh;
+	caworker_reload(d->ca);
 	/* The gateway's pins may have changed: the next sweep tells those who are connected. */
 	d->core->pins_after = 0;
 	d->sweep_boot_ms = 0;
@@ -293,7 +294,8 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "restore") == 0)
 		return run_command(command_restore(argc - 1, argv + 1));
 	if (argc > 1) {
-		fputs("usage: derivd [check | backup DIR | restore [--replace | --check] DIR | --print-states | "
+		fputs("usage: derivd [check | backup DIR | restore [--replace | --check] DIR | "
+		      "--print-states | "
 		      "--version]\n",
 			stderr);
 		return 2;

@@ -5,6 +5,7 @@ time what it waits for."""
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
 
@@ -87,6 +88,24 @@ def _():
     wait_for("derivd-ca", lambda: kiosk.ctl_json("status")[0]["ca_reachable"])
     tap.equal(kiosk.reader.verifies(), verifies, "PINs sent")
     good_enrollment()
+
+
+@tap.test("ca.conf gets a mistake and is mended: derivd says so each time it reads its configuration, and works without a restart")
+def _():
+    core = kiosk.pids("derivd")
+    path = kiosk.write("etc/ca.conf.d/99-mistake.conf", "nonsense = 1\n")
+    kiosk.kill("derivd", signal.SIGHUP)
+    wait_for("derivd to notice", lambda: not kiosk.ctl_json("status")[0]["ca_reachable"])
+    status = kiosk.ctl_json("status")[0]
+    tap.contains(status["ca_trouble"], "99-mistake.conf:1")
+    tap.contains(status["state"], "CA unreachable")
+    tap.equal(kiosk.ctl_error("provision", "--yes", "--show-uri"), "ca-misconfigured")
+    os.unlink(path)
+    # Nobody tells derivd: who asks meets a derivd-ca that has read the files as they are.
+    good_enrollment()
+    kiosk.kill("derivd", signal.SIGHUP)
+    wait_for("derivd-ca", lambda: kiosk.ctl_json("status")[0]["ca_reachable"])
+    tap.equal(kiosk.pids("derivd"), core, "derivd's process")
 
 
 @tap.test("derivd-ca answers with something else: that connection ends, the queue says why, and it goes on by itself")
