@@ -112,6 +112,15 @@ static struct err *run(int argc, char **argv)
 	return usage();
 }
 
+/* Of a command: to the person who typed it. */
+static int tell(struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+
+	fprintf(stderr, "derivd-card: %s\n", err_get_text(e));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	proc_start("derivd-card");
@@ -121,6 +130,9 @@ int main(int argc, char **argv)
 	proc_deadline(EXIT_S);
 	if (!e)
 		return EXIT_SUCCESS;
+	/* reset is a command of the unit: its journal. */
+	if (argc > 1 && strcmp(argv[1], "reset") != 0)
+		return tell(e);
 	log_error(e, "derivd-card");
 	return EXIT_FAILURE;
 }

@@ -90,7 +90,8 @@ struct err *settings_choice(
 			*ret_index = i;
 			return NULL;
 		}
-		buf_addf(all, "%s%s", i ? ", " : "", names[i]);
+		if (*names[i])
+			buf_addf(all, "%s%s", buf_len(all) ? ", " : "", names[i]);
 	}
 	return err_new(&ERR_CONFIG, "%s must be one of: %s", key, buf_str(all));
 }

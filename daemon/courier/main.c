@@ -136,9 +136,12 @@ static int check(void)
 	AUTO(settings) struct settings *s = NULL;
 	AUTO(err) struct err *e = settings_load(SETTINGS_CHECK, &s);
 
-	if (e)
-		fprintf(stderr, "derivd-courier: %s\n", err_get_text(e));
-	return e ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (!e) {
+		puts("courier.conf is good");
+		return EXIT_SUCCESS;
+	}
+	fprintf(stderr, "derivd-courier: %s\n", err_get_text(e));
+	return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

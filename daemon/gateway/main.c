@@ -145,7 +145,18 @@ static int report(struct err *take_e)
 {
 	if (!take_e)
 		return 0;
-	log_error(take_e, "derivd-gateway");
+	log_error(take_e, PROGRAM);
+	return 1;
+}
+
+/* Of a command: to the person who typed it. */
+static int tell(struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+
+	if (!e)
+		return 0;
+	fprintf(stderr, PROGRAM ": %s\n", err_get_text(e));
 	return 1;
 }
 
@@ -157,11 +168,11 @@ static int run_command(const struct options *o, int n, char **words)
 	}
 	proc_start_interactive(PROGRAM);
 	if (strcmp(words[0], "check") == 0 && n == 1)
-		return report(check());
+		return tell(check());
 	if (strcmp(words[0], "init") == 0 && n == 2)
-		return report(init_run(words[1], o->name, o->owner));
+		return tell(init_run(words[1], o->name, o->owner));
 	if (strcmp(words[0], "pin") == 0 && n == 2)
-		return report(init_print_pin(words[1]));
+		return tell(init_print_pin(words[1]));
 	return usage_error();
 }
 
