@@ -5,7 +5,7 @@ EXTRA_DIST += .clang-tidy .ci/run \
 	contrib/package contrib/spelling tests/lib/kiosk.py
 EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/copyright contrib/debian/rules \
 	contrib/debian/derivctl.install contrib/debian/derivd-device.install contrib/debian/derivd-gateway.install \
-	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs contrib/debian/derivd.docs \
+	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs \
 	contrib/debian/derivd.install contrib/debian/derivd.lintian-overrides contrib/debian/derivd.postrm \
 	contrib/debian/derivd.templates contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
 	contrib/debian/source/format

@@ -1,5 +1,2 @@
-# doc: what this folder builds, tests and installs.
-EXTRA_DIST += doc/PRIVSEP.md
-EXTRA_DIST += doc/TOUR.md
-EXTRA_DIST += doc/FIGURES.md
-EXTRA_DIST += doc/BACKUP.md doc/GATEWAY-KEY.md
+# doc: what is to be read, beside the manual pages.
+dist_doc_DATA += README.md doc/BACKUP.md doc/FIGURES.md doc/GATEWAY-KEY.md doc/PRIVSEP.md doc/TOUR.md

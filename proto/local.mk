@@ -34,6 +34,13 @@ CLEANFILES += $(PROTO_GENERATED)
 PROTO_DOCUMENTS = proto/PROTOCOL.frame proto/PROTOCOL.card proto/PROTOCOL.ca proto/PROTOCOL.courier \
 	proto/PROTOCOL.gateway proto/PROTOCOL.device proto/PROTOCOL.intent proto/PROTOCOL.control
 EXTRA_DIST += $(PROTO_FILES) $(PROTO_DOCUMENTS)
+dist_man_MANS += proto/deployment.conf.5 proto/derivd-protocols.7
+
+# For who writes a client or verifies evidence: see derivd-protocols(7).
+protocoldir = $(docdir)/protocol
+dist_protocol_DATA = $(PROTO_DOCUMENTS) $(PROTO_FILES) proto/messages.def proto/limit.def proto/kind.def
+vectorsdir = $(protocoldir)/vectors
+dist_vectors_DATA = $(VECTORS)
 
 # One run makes both files: a pattern rule with two targets says so to make. The headers count as the system's,
 # since their initialisers cast const away and would warn wherever they are used.

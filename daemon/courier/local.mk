@@ -13,4 +13,4 @@ derivd_courier_SOURCES = daemon/courier/main.c
 derivd_courier_CFLAGS = $(AM_CFLAGS) $(COURIER_CFLAGS)
 COURIER_LIBS = daemon/courier/libcourier.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(CURL_LIBS) $(JANSSON_LIBS)
 derivd_courier_LDADD = $(COURIER_LIBS)
-dist_man_MANS += daemon/courier/derivd-courier.8
+dist_man_MANS += daemon/courier/derivd-courier.8 daemon/courier/courier.conf.5

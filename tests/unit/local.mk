@@ -34,8 +34,8 @@ tests_unit_test_proc_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_conf
 tests_unit_test_conf_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
-dist_check_SCRIPTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py
-TESTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py
+dist_check_SCRIPTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py tests/unit/test_docs.py
+TESTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py tests/unit/test_docs.py
 
 # proto
 EXTRA_DIST += tests/unit/wire.h
@@ -126,7 +126,6 @@ EXTRA_PROGRAMS += tests/unit/make_vectors
 tests_unit_make_vectors_SOURCES = tests/unit/make_vectors.c tests/unit/vectors.h tests/unit/vectors.c
 tests_unit_make_vectors_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_make_vectors_LDADD = $(EVIDENCE_UNIT_LIBS) $(JANSSON_LIBS)
-EXTRA_DIST += $(VECTORS)
 VECTORS = \
 	proto/vectors/keys.json proto/vectors/offer.json proto/vectors/statement.json proto/vectors/digits.json \
 	proto/vectors/intent.json proto/vectors/receipt.json proto/vectors/ticket.json proto/vectors/item.json \
