@@ -134,7 +134,7 @@ def known_options(room):
         found |= set(re.findall(r'(?:strcmp|strncmp)\([^;{}]*?, "--([a-z0-9-]+)=?"', text))
         for usage in re.findall(r"usage: (?:.|\n)*?;\n", text):
             found |= set(re.findall(r"--([a-z][a-z0-9-]+)", usage))
-    return found
+    return found | (set().union(*ctl_commands().values()) if room == "client/ctl" else set())
 
 
 def paged_options(text):
