@@ -33,15 +33,12 @@ def package(name):
     return found[0]
 
 
-def readme_commands():
-    """What README.md tells an administrator to type, with this machine's address."""
+def readme_setup():
+    """The command that README.md gives an administrator, with this machine's address."""
     with open(os.path.join(SOURCE, "README.md")) as f:
-        text = f.read().partition("## A kiosk by hand")[2]
-    officer = re.search(r"`(openssl req [^`]+)`", text).group(1)
-    block = re.search(r"\nThen:\n\n((?:    .*\n)+)", text).group(1)
-    lines = re.sub(r"\\\n\s*", "", block).splitlines()
-    lines = [re.sub(r"\s+#.*", "", line.strip()).replace("kiosk.example.org", INSIDE) for line in lines]
-    return [officer + " -nodes"] + [line for line in lines if not line.startswith("editor ")]
+        text = f.read().partition("## A kiosk")[2]
+    line = re.search(r"\n    (derivctl setup --defaults (?:.*\\\n)*.*)\n", text).group(1)
+    return line.replace("kiosk.example.org", INSIDE)
 
 
 class MachineRig(Rig):
@@ -134,28 +131,16 @@ class InstalledKiosk(Kiosk):
         return self.apt("install", *self.put_packages(packages or self.packages))
 
     def hire(self):
-        """Everybody, with their roles; the operator gets hers as README.md says."""
+        """Everybody. Their roles come with the set-up."""
         for uid, who in PEOPLE.items():
             if uid:
                 self.machine.run("useradd", "--create-home", who)
-        self.machine.run("usermod", "-aG", "derivd-officer", PEOPLE[OFFICER])
-        self.machine.run("usermod", "-aG", "derivd-auditor", PEOPLE[AUDITOR])
 
-    def believe_cards(self):
-        """What the administrator writes into ca.conf: whose cards are believed."""
+    def bring_certificates(self):
+        """Of the cards' CAs, where README.md has them."""
         for name in ("root", "ca"):
             with open(self.at(f"pki/{name}.pem")) as f:
-                self.machine.write(f"/etc/derivd/card-{name}.pem", f.read())
-        self.machine.write("/etc/derivd/ca.conf.d/10-cards.conf", f"""
-anchor "test-cards" {{
-	certificate = "/etc/derivd/card-root.pem"
-	intermediates = {{ "/etc/derivd/card-ca.pem" }}
-	revocation = "crl"
-	other-certificates = "same-subject"
-}}
-fetch-allow = {{ "{self.web.url}/*" }}
-""")
-        self.machine.write("/etc/derivd/courier.conf", f'allow = {{ "{self.web.url}/*" }}\n')
+                self.machine.write(f"/root/card-cas/{name}.pem", f.read())
 
     def stop(self):
         for device in self.devices:

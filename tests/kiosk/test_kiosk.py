@@ -15,7 +15,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from installed import PACKAGES, PEOPLE, UNITS, InstalledKiosk, package, readme_commands  # noqa: E402
+from installed import PACKAGES, PEOPLE, UNITS, InstalledKiosk, package, readme_setup  # noqa: E402
 from kiosk import AUDITOR, NOBODY, OFFICER, OPERATOR, PIN, run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -139,13 +139,20 @@ def _():
 @tap.test("set up as README.md says, it serves")
 def _():
     kiosk.hire()
-    for line in readme_commands():
-        machine.run("sh", "-e", "-c", f"cd /root && {line}")
-        if line.startswith("derivd-ca init"):
-            kiosk.believe_cards()
+    kiosk.bring_certificates()
+    said = machine.run("sh", "-e", "-c", readme_setup()).stdout
+    tap.contains(said, "0 faults, 0 warnings")
     serves()
     tap.equal(machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "")
     machine.run("runuser", "-u", "derivd-ca", "derivd-ca", "check")
+    tap.equal(machine.run("ls", "/root/derivd-keys").stdout.split(), ["escrow.key", "escrow.pem", "history.key", "root.key"])
+
+
+@tap.test("set up again: all is there, nothing is done")
+def _():
+    before = machine.run("sh", "-c", "cd /etc/derivd && find . -type f | sort | xargs sha256sum").stdout
+    tap.contains(machine.run("derivctl", "setup", "--defaults").stdout, "nothing is to be done")
+    tap.equal(machine.run("sh", "-c", "cd /etc/derivd && find . -type f | sort | xargs sha256sum").stdout, before)
 
 
 @tap.test("who may do what is what the groups say: an operator, an officer, an auditor, and somebody without a role")
