@@ -19,12 +19,27 @@ const struct err_kind CTL_ERR_USAGE = { "usage", FATE_REFUSE };
 const struct err_kind CTL_ERR_CANCELLED = { "stopped", FATE_REFUSE };
 const struct err_kind CTL_ERR_PENDING = { "pending", FATE_RETRY };
 
+const struct err_kind CTL_ERR_NOT_SET_UP = { "not-set-up", FATE_BROKEN };
+
+/* Nobody answers: is it that nobody has been told to? */
+static struct err *judge_silence(struct err *take_e)
+{
+	AUTO_MEM char *path = proc_config_path("deployment.conf");
+
+	if (!take_e || !err_is(take_e, &ERR_UNREACHABLE) || access(path, F_OK) == 0)
+		return take_e;
+	err_free(take_e);
+	return err_new(&CTL_ERR_NOT_SET_UP,
+		_("derivd is not set up on this machine; as root: derivctl setup"));
+}
+
 struct err *ctl_control(struct ctl *c, struct peer **ret_peer)
 {
 	if (!c->control) {
 		AUTO_MEM char *path = proc_runtime_path("control.sock");
 
-		TRY(err_wrap(peer_connect(path, LINK_CONTROL, "derivctl", &c->control), "derivd"));
+		TRY(judge_silence(err_wrap(
+			peer_connect(path, LINK_CONTROL, "derivctl", &c->control), "derivd")));
 	}
 	*ret_peer = c->control;
 	return NULL;
@@ -51,7 +66,8 @@ struct err *ctl_card(struct peer **ret_peer)
 {
 	AUTO_MEM char *path = proc_runtime_path("card.sock");
 
-	return err_wrap(peer_connect(path, LINK_CARD, "derivctl", ret_peer), "derivd-card");
+	return judge_silence(
+		err_wrap(peer_connect(path, LINK_CARD, "derivctl", ret_peer), "derivd-card"));
 }
 
 static int exit_status(const struct err *e)

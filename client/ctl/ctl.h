@@ -40,14 +40,16 @@ extern const struct err_kind CTL_ERR_USAGE;     /* exit status 2 */
 extern const struct err_kind CTL_ERR_CANCELLED; /* exit status 6 */
 extern const struct err_kind CTL_ERR_PENDING;   /* exit status 7 */
 
-/* The connection to derivd, lent. ERR_UNREACHABLE with the way to start it, ERR_BUILD. */
+extern const struct err_kind CTL_ERR_NOT_SET_UP; /* exit status 5 */
+
+/* The connection to derivd, lent. ERR_UNREACHABLE with the way to start it, CTL_ERR_NOT_SET_UP, ERR_BUILD. */
 MUST_CHECK struct err *ctl_control(struct ctl *c, struct peer **ret_peer);
 /* One request to derivd and its answer, which the caller frees with msg_free. */
 MUST_CHECK struct err *ctl_call(struct ctl *c, enum msg_number number, const void *body,
 	enum msg_number expected, void *ret_body);
 /* From one page of a list to the next: *cursor becomes next, which is 0 at the end. ERR_PROTOCOL when that does not go on. */
 MUST_CHECK struct err *ctl_next_page(uint64_t next, uint64_t *cursor);
-/* Connects to derivd-card. */
+/* Connects to derivd-card. The same errors. */
 MUST_CHECK struct err *ctl_card(struct peer **ret_peer);
 /*
  * An answer that did not arrive is none. CTL_ERR_CANCELLED: whoever read the output has gone; ERR_SYSTEM: it cannot be

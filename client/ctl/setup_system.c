@@ -73,7 +73,7 @@ struct err *setup_start_services(struct setup *s)
 	/* In an image that is being made systemd does not run: it starts them later. */
 	bool runs = access("/run/systemd/system", F_OK) == 0;
 	const char *const reload[] = { "daemon-reload", NULL };
-	const char *const restart[] = { "try-restart", "derivd.service", NULL };
+	const char *const reread[] = { "try-reload-or-restart", "derivd.service", NULL };
 	const char *const enable[] = { "enable", "derivd.service", "derivd-gateway.service",
 		runs ? "--now" : NULL, NULL };
 
@@ -81,6 +81,6 @@ struct err *setup_start_services(struct setup *s)
 		TRY(setup_run(s, "systemctl", reload));
 	/* What runs already has connections that know the old configuration. */
 	if (runs && s->found.ca)
-		TRY(setup_run(s, "systemctl", restart));
+		TRY(setup_run(s, "systemctl", reread));
 	return setup_run(s, "systemctl", enable);
 }

@@ -113,6 +113,9 @@ with open(kiosk.at("both.pem"), "w") as both:
 def _():
     done = kiosk.ctl("setup", check=False)
     tap.contains(done.stderr, "only root")
+    # Whoever begins elsewhere is sent here.
+    tap.equal(kiosk.ctl_error("status"), "not-set-up")
+    tap.contains(kiosk.ctl("readers", check=False).stderr, "derivctl setup")
     done = kiosk.ctl("setup", "--defaults", uid=0, check=False)
     tap.equal(done.returncode, 2)
     for option in ("--organization NAME", "--host NAME", "--anchors FILE|DIR", "--escrow FILE|new"):

@@ -133,7 +133,7 @@ def _():
 def _():
     done = machine.run("derivctl", "status", check=False)
     tap.check(done.returncode != 0, done.stdout)
-    tap.contains(done.stderr, "systemctl")
+    tap.contains(done.stderr, "derivctl setup")
 
 
 @tap.test("set up as README.md says, it serves")
