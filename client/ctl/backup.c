@@ -23,8 +23,8 @@ static struct err *only_root(void)
 	return geteuid() == 0 ? NULL : err_errno(EPERM, _("only root may: a backup has every key"));
 }
 
-/* Does something with each file below, directories last. */
-static struct err *walk(const char *dir, int (*act)(const FTSENT *at))
+/* Does something with each file below, with a directory before what is in it, or after. */
+static struct err *walk(const char *dir, unsigned short when, struct err *(*act)(const FTSENT *at))
 {
 	AUTO_MEM char *copy = xstrdup(dir);
 	char *const roots[] = { copy, NULL };
@@ -32,29 +32,51 @@ static struct err *walk(const char *dir, int (*act)(const FTSENT *at))
 	struct err *e = walk ? NULL : err_errno(errno, "%s", dir);
 
 	for (const FTSENT *at = walk ? fts_read(walk) : NULL; at && !e; at = fts_read(walk)) {
+		bool folder = at->fts_info == FTS_D || at->fts_info == FTS_DP;
 		bool error = at->fts_info == FTS_DNR || at->fts_info == FTS_ERR ||
 			     at->fts_info == FTS_NS;
 		if (error)
 			e = err_errno(at->fts_errno, "%s", at->fts_path);
-		else if (at->fts_info != FTS_D && act(at) != 0)
-			e = err_errno(errno, "%s", at->fts_path);
+		else if (!folder || at->fts_info == when)
+			e = act(at);
 	}
 	if (walk)
 		(void)fts_close(walk);
 	return e;
 }
 
-/* From now on neither service can change its backup. */
-static int take_over(const FTSENT *at)
+/*
+ * From now on neither service can change its backup. Each directory before it is read: what a service still wrote into it could
+ * lead root to something else by the time that it is touched.
+ */
+static struct err *take_over(const FTSENT *at)
 {
-	if (lchown(at->fts_path, 0, 0) != 0)
-		return -1;
-	return at->fts_info == FTS_DP ? chmod(at->fts_path, 0700) : 0;
+	if (lchown(at->fts_path, 0, 0) != 0 ||
+		(at->fts_info == FTS_D && chmod(at->fts_path, 0700) != 0))
+		return err_errno(errno, "%s", at->fts_path);
+	return NULL;
 }
 
-static int remove_one(const FTSENT *at)
+/* A link would be to what a service can still change, or was never its own. */
+static struct err *check_plain(const FTSENT *at)
 {
-	return at->fts_info == FTS_DP ? rmdir(at->fts_path) : unlink(at->fts_path);
+	if (at->fts_info == FTS_D || (at->fts_info == FTS_F && at->fts_statp->st_nlink == 1))
+		return NULL;
+	return err_new(&ERR_CONFIG, "%s is no plain file: the service put something else there",
+		at->fts_path);
+}
+
+static struct err *remove_one(const FTSENT *at)
+{
+	if ((at->fts_info == FTS_DP ? rmdir(at->fts_path) : unlink(at->fts_path)) != 0)
+		return err_errno(errno, "%s", at->fts_path);
+	return NULL;
+}
+
+static struct err *remove_all(const char *dir)
+{
+	TRY(walk(dir, FTS_D, take_over));
+	return walk(dir, FTS_DP, remove_one);
 }
 
 /* "/etc/derivd/" apart: where it lies, and its name. */
@@ -110,7 +132,8 @@ static struct err *fill(const struct ctl *c, const char *dir)
 	TRY(err_wrap(run_tar(c, etc, true), "the configuration"));
 	TRY(program_run(c, "derivd", for_store));
 	TRY(program_run(c, "derivd-ca", for_ca));
-	return walk(dir, take_over);
+	TRY(walk(dir, FTS_D, take_over));
+	return walk(dir, FTS_D, check_plain);
 }
 
 /* Under another name until it is whole. The services' users go through it to their parts. */
@@ -125,7 +148,7 @@ static struct err *make(const struct ctl *c, const char *dir)
 	struct err *e = chmod(part, 0711) == 0 ? fill(c, part) : err_errno(errno, "%s", part);
 	if (!e)
 		return io_put_in_place(part, dir, 0700);
-	AUTO(err) struct err *left = walk(part, remove_one);
+	AUTO(err) struct err *left = remove_all(part);
 	return left ? err_wrap(e, "(%s)", err_get_text(left)) : e;
 }
 
@@ -143,7 +166,7 @@ struct err *cmd_backup(struct ctl *c, int argc, char **argv)
 		json_print(j);
 	} else {
 		(void)printf(_("The backup is whole: %s. It has the CA's keys: keep it as you keep "
-			     "them.\n"),
+			       "them.\n"),
 			dir);
 	}
 	return NULL;

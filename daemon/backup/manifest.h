@@ -2,9 +2,8 @@
 #ifndef DERIVD_BACKUP_MANIFEST_H
 #define DERIVD_BACKUP_MANIFEST_H
 
+#include "daemon/backup/sums.h"
 #include "proto/deployment.h"
-
-#define MANIFEST_FILE "manifest"
 
 struct manifest {
 	const char *what; /* "store" or "ca"; a constant */

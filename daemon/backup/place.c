@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,26 +22,48 @@
 /* Of one second. */
 #define ASIDE_MAX 100
 
-struct err *place_begin(const char *dir, const char *like)
+struct err *place_begin(const char *dir, const char *state)
 {
 	struct stat st;
 
-	if (stat(like, &st) != 0)
-		return err_errno(errno, "%s", like);
-	if (mkdir(dir, 0700) != 0 && errno == EEXIST)
-		return err_new(
-			&ERR_CONFIG, "%s is there already: name a directory that is not", dir);
-	if (access(dir, F_OK) != 0)
+	if (stat(state, &st) != 0)
+		return err_errno(errno, "%s", state);
+	if (mkdir(dir, 0700) != 0) {
+		if (errno == EEXIST)
+			return err_new(&ERR_CONFIG,
+				"%s is there already: name a directory that is not", dir);
 		return err_errno(errno, "%s", dir);
-	if (geteuid() == 0 && chown(dir, st.st_uid, st.st_gid) != 0)
+	}
+	if (geteuid() == 0 && lchown(dir, st.st_uid, st.st_gid) != 0)
 		return err_errno(errno, "%s", dir);
-	TRY(proc_become_owner(like));
+	TRY(proc_become_owner(state));
 	if (access(dir, W_OK | X_OK) != 0)
 		return err_errno(errno,
 			"%s: user %u cannot get there; take one below a directory that everybody "
 			"may "
 			"pass, as /var/backups",
 			dir, (unsigned int)geteuid());
+	return NULL;
+}
+
+void place_source_free(struct place_source *s)
+{
+	while (s && s->n)
+		fd_cleanup(&s->fd[--s->n]);
+	free(s);
+}
+
+struct err *place_open(const char *dir, const struct sums *sums, struct place_source **ret_source)
+{
+	AUTO(place_source) struct place_source *s = xcalloc(1, sizeof(*s));
+
+	for (; s->n < sums->n; s->n++) {
+		AUTO_MEM char *path = xasprintf("%s/%s", dir, sums->name[s->n]);
+		s->fd[s->n] = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+		if (s->fd[s->n] < 0)
+			return err_errno(errno, "%s", path);
+	}
+	*ret_source = take(s);
 	return NULL;
 }
 
@@ -58,16 +81,10 @@ static struct err *copy_bytes(int from, int to, uint8_t chunk[static CHUNK], con
 	}
 }
 
-struct err *place_copy(const char *from, const char *to, const char *like)
+struct err *place_copy(int from, const char *to)
 {
 	AUTO_MEM char *part = xasprintf("%s.part", to);
-	AUTO_FD int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-	struct stat st;
 
-	if (in < 0)
-		return err_errno(errno, "%s", from);
-	if (stat(like, &st) != 0)
-		return err_errno(errno, "%s", like);
 	if (unlink(part) != 0 && errno != ENOENT)
 		return err_errno(errno, "%s", part);
 	AUTO_FD int out = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -75,12 +92,32 @@ struct err *place_copy(const char *from, const char *to, const char *like)
 		return err_errno(errno, "%s", part);
 	/* A key may be among what passes through. */
 	AUTO_MEM uint8_t *chunk = xcalloc(1, CHUNK);
-	struct err *e = copy_bytes(in, out, chunk, part);
+	struct err *e = copy_bytes(from, out, chunk, part);
 	explicit_bzero(chunk, CHUNK);
-	TRY(e);
-	if (geteuid() == 0 && fchown(out, st.st_uid, st.st_gid) != 0)
-		return err_errno(errno, "%s", part);
-	return io_put_in_place(part, to, 0600);
+	if (!e)
+		e = io_put_in_place(part, to, 0600);
+	if (e)
+		unlink(part);
+	return e;
+}
+
+struct err *place_clear(const char *dir)
+{
+	AUTO_MEM char *copy = xstrdup(dir);
+	char *const roots[] = { copy, NULL };
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	struct err *e = walk ? NULL : err_errno(errno, "%s", dir);
+
+	for (const FTSENT *at = walk ? fts_read(walk) : NULL; at && !e; at = fts_read(walk)) {
+		bool folder = at->fts_info == FTS_DP || at->fts_info == FTS_DNR;
+		if (at->fts_info == FTS_D || (at->fts_info == FTS_NS && at->fts_errno == ENOENT))
+			continue;
+		if ((folder ? rmdir(at->fts_path) : unlink(at->fts_path)) != 0)
+			e = err_errno(errno, "%s", at->fts_path);
+	}
+	if (walk)
+		(void)fts_close(walk);
+	return e;
 }
 
 /* What was put aside earlier stays, also when that was within the same second. */

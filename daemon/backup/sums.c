@@ -129,6 +129,8 @@ struct err *sums_check(const char *dir, struct sums *ret_s)
 		if (*line)
 			TRY(check_line(dir, line, &s));
 	}
+	if (!s.n || strcmp(s.name[s.n - 1], MANIFEST_FILE) != 0)
+		return err_new(&ERR_FORMAT, "%s was cut off: not a whole backup", path);
 	*ret_s = s;
 	return NULL;
 }

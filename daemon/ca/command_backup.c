@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,9 +86,28 @@ static struct err *save_file(
 {
 	AUTO_MEM char *from = xasprintf("%s/%s", from_dir, name);
 	AUTO_MEM char *to = xasprintf("%s/%s", to_dir, name);
+	AUTO_FD int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 
+	/* A CRL that was just published had another name while it was written. */
+	if (in < 0)
+		return errno == ENOENT ? NULL : err_errno(errno, "%s", from);
 	TRY(sums_add(sums, name));
-	return place_copy(from, to, to_dir);
+	return place_copy(in, to);
+}
+
+/* Of the folder's files; what else is there is named, so that nobody believes that it is in the backup. */
+static struct err *save_entry(
+	const char *state, const char *dir, const char *name, struct sums *sums)
+{
+	AUTO_MEM char *from = xasprintf("%s/%s", state, name);
+	struct stat st;
+
+	if (lstat(from, &st) != 0)
+		return errno == ENOENT ? NULL : err_errno(errno, "%s", from);
+	if (S_ISREG(st.st_mode))
+		return save_file(state, dir, name, sums);
+	return err_new(
+		&ERR_CONFIG, "%s is no file, and cannot be backed up: it belongs elsewhere", from);
 }
 
 static struct err *save_folder(
@@ -104,8 +124,8 @@ static struct err *save_folder(
 	errno = 0;
 	for (const struct dirent *at = readdir(d); at; at = readdir(d)) {
 		AUTO_MEM char *name = xasprintf("%s/%s", folder, at->d_name);
-		if (at->d_type == DT_REG)
-			TRY(save_file(state, dir, name, sums));
+		if (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0)
+			TRY(save_entry(state, dir, name, sums));
 		errno = 0;
 	}
 	return errno ? err_errno(errno, "%s", from) : NULL;
@@ -132,7 +152,6 @@ struct err *command_backup(int argc, char **argv)
 {
 	AUTO_MEM char *conf = proc_config_path("deployment.conf");
 	AUTO_MEM char *state = proc_state_path("ca", ".");
-	AUTO_MEM char *log = proc_state_path("ca", LOG_FILE);
 	AUTO(deployment) struct deployment *d = NULL;
 	struct manifest m = { .what = "ca" };
 
@@ -140,7 +159,7 @@ struct err *command_backup(int argc, char **argv)
 		return err_new(&ERR_CONFIG, "backup takes a directory, which it makes");
 	TRY(deployment_load(conf, &d));
 	memcpy(m.deployment, d->id, DEPLOYMENT_ID_LEN);
-	TRY(place_begin(argv[1], log));
+	TRY(place_begin(argv[1], state));
 	TRY(take_all(state, argv[1], &m));
 	printf("The CA is in %s, verified: %" PRIu64 " log rows, and the keys.\n", argv[1], m.rows);
 	return NULL;
@@ -148,40 +167,30 @@ struct err *command_backup(int argc, char **argv)
 
 /* --- restore --- */
 
-/* Everything into a directory beside, for the service's user. */
+/* Everything into a directory beside. */
 static struct err *unpack(
-	const char *dir, const char *fresh, const char *state, const struct sums *sums)
+	const struct place_source *source, const char *fresh, const struct sums *sums)
 {
-	struct stat st;
-
-	if (stat(state, &st) != 0)
-		return err_errno(errno, "%s", state);
 	if (mkdir(fresh, 0700) != 0)
 		return err_errno(errno, "%s", fresh);
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		AUTO_MEM char *path = xasprintf("%s/%s", fresh, folders[i].name);
 		TRY(io_mkdirs(path, folders[i].dir));
-		if (geteuid() == 0 && chown(path, st.st_uid, st.st_gid) != 0)
-			return err_errno(errno, "%s", path);
 	}
-	if (geteuid() == 0 && chown(fresh, st.st_uid, st.st_gid) != 0)
-		return err_errno(errno, "%s", fresh);
 	for (size_t i = 0; i < sums->n; i++) {
-		AUTO_MEM char *from = xasprintf("%s/%s", dir, sums->name[i]);
 		AUTO_MEM char *to = xasprintf("%s/%s", fresh, sums->name[i]);
-		TRY(place_copy(from, to, state));
+		TRY(place_copy(source->fd[i], to));
 		if (text_starts(sums->name[i], "public/") && chmod(to, 0644) != 0)
 			return err_errno(errno, "%s", to);
 	}
 	return NULL;
 }
 
-static struct err *check_fresh(const char *fresh, const char *state, const struct manifest *m)
+static struct err *check_fresh(const char *fresh, const struct manifest *m)
 {
 	AUTO_MEM char *log = xasprintf("%s/" LOG_FILE, fresh);
 	struct manifest is = { .what = "ca" };
 
-	TRY(proc_become_owner(state));
 	TRY(verify(log, &is));
 	if (is.rows == m->rows && memcmp(is.head, m->head, SHA256_LEN) == 0)
 		return NULL;
@@ -189,39 +198,24 @@ static struct err *check_fresh(const char *fresh, const char *state, const struc
 		&ERR_STORE, "the log in the backup is not the one that its manifest tells of");
 }
 
-/* The log last: without it there is no CA. */
+/* The log last, and synced with the directory: without it there is no CA. */
 static struct err *change_places(const char *state, const char *fresh)
 {
-	static const char *const names[] = { "keys", "public", LOG_FILE };
 	AUTO_MEM char *stamp = place_stamp();
 	AUTO_MEM char *log = xasprintf("%s/" LOG_FILE, state);
+	AUTO_MEM char *fresh_log = xasprintf("%s/" LOG_FILE, fresh);
+	AUTO_MEM char *cache = xasprintf("%s/cache", state);
 
 	TRY(place_aside_db(log, stamp));
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		AUTO_MEM char *from = xasprintf("%s/%s", fresh, names[i]);
-		AUTO_MEM char *to = xasprintf("%s/%s", state, names[i]);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO_MEM char *from = xasprintf("%s/%s", fresh, folders[i].name);
+		AUTO_MEM char *to = xasprintf("%s/%s", state, folders[i].name);
 		TRY(place_aside(to, stamp));
-		if (access(from, F_OK) == 0 && rename(from, to) != 0)
+		if (rename(from, to) != 0)
 			return err_errno(errno, "%s", to);
 	}
-	AUTO_MEM char *cache = xasprintf("%s/cache", state);
+	TRY(io_put_in_place(fresh_log, log, 0600));
 	return io_mkdirs(cache, 0700);
-}
-
-/* What is left of the unpacked backup. */
-static struct err *drop(const char *fresh, const struct sums *sums)
-{
-	for (size_t i = 0; i < sums->n; i++) {
-		AUTO_MEM char *path = xasprintf("%s/%s", fresh, sums->name[i]);
-		if (unlink(path) != 0 && errno != ENOENT)
-			return err_errno(errno, "%s", path);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		AUTO_MEM char *path = xasprintf("%s/%s", fresh, folders[i].name);
-		if (rmdir(path) != 0 && errno != ENOENT)
-			return err_errno(errno, "%s", path);
-	}
-	return rmdir(fresh) == 0 || errno == ENOENT ? NULL : err_errno(errno, "%s", fresh);
 }
 
 static struct err *refuse_existing(void)
@@ -237,20 +231,24 @@ static struct err *refuse_existing(void)
 		"%s is there already: with --replace it is kept under another name", found);
 }
 
+/* As the service's user: where that user may put links, root would follow them. */
 static struct err *put_back(
 	const char *dir, const struct manifest *m, const struct sums *sums, bool only_check)
 {
 	AUTO_MEM char *state = proc_state_path("ca", ".");
 	AUTO_MEM char *fresh = xasprintf("%s/restore", state);
+	AUTO(place_source) struct place_source *source = NULL;
 
+	TRY(place_open(dir, sums, &source));
+	TRY(proc_become_owner(state));
 	/* Of one that did not get to its end. */
-	TRY(drop(fresh, sums));
-	struct err *e = unpack(dir, fresh, state, sums);
+	TRY(place_clear(fresh));
+	struct err *e = unpack(source, fresh, sums);
 	if (!e)
-		e = check_fresh(fresh, state, m);
+		e = check_fresh(fresh, m);
 	if (!e && !only_check)
 		e = change_places(state, fresh);
-	AUTO(err) struct err *left = drop(fresh, sums);
+	AUTO(err) struct err *left = place_clear(fresh);
 	return e ? e : take(left);
 }
 

@@ -19,9 +19,13 @@
 struct err *command_become_owner(void)
 {
 	AUTO_MEM char *path = proc_state_path("ca", "log.db");
+	AUTO_MEM char *state = proc_state_path("ca", ".");
 
-	/* Without a log there is nobody to become: opening it says what to do. */
-	return access(path, F_OK) == 0 ? proc_become_owner(path) : NULL;
+	/*
+	 * Without a log there is nobody to become: opening it says what to do. The directory's owner, not the log's: what is in
+	 * it that user may have replaced.
+	 */
+	return access(path, F_OK) == 0 ? proc_become_owner(state) : NULL;
 }
 
 static struct err *publish(bool force)

@@ -65,7 +65,8 @@ struct err *command_backup(const char *dir)
 	TRY(settings_load(&settings));
 	if (access(settings->store, F_OK) != 0)
 		return err_new(&ERR_CONFIG, "%s: there is no store to back up", settings->store);
-	TRY(place_begin(dir, settings->store));
+	AUTO_MEM char *copy = xstrdup(settings->store);
+	TRY(place_begin(dir, dirname(copy)));
 	memcpy(m.deployment, settings->deployment, DEPLOYMENT_ID_LEN);
 	TRY(take_copy(settings->store, dir, &m));
 	TRY(manifest_write(dir, &m));
@@ -103,25 +104,34 @@ static struct err *change_places(const char *fresh, const char *path)
 }
 
 /* A copy for the service's user to look at: what is in the backup is root's. */
-static struct err *check_copy(const char *fresh, const char *state, const struct manifest *m)
+static struct err *check_copy(const char *fresh, const struct manifest *m)
 {
 	struct audit_link head;
 
-	TRY(proc_become_owner(state));
 	TRY(verify(fresh, &head));
 	return check_same_chain(m, &head);
 }
 
-static struct err *put_back(
-	const char *dir, const char *store, const struct manifest *m, bool only_check)
+static struct err *copy_store(
+	const struct place_source *source, const struct sums *sums, const char *to)
 {
-	AUTO_MEM char *from = xasprintf("%s/" STORE_FILE, dir);
+	for (size_t i = 0; i < sums->n; i++) {
+		if (strcmp(sums->name[i], STORE_FILE) == 0)
+			return place_copy(source->fd[i], to);
+	}
+	return err_new(&ERR_STORE, "there is no " STORE_FILE " in the backup");
+}
+
+/* As the service's user: where that user may put links, root would follow them. */
+static struct err *put_back(const struct place_source *source, const struct sums *sums,
+	const char *store, const struct manifest *m, bool only_check)
+{
 	AUTO_MEM char *fresh = xasprintf("%s.restore", store);
 	AUTO_MEM char *copy = xstrdup(store);
-	const char *state = dirname(copy);
 
-	TRY(place_copy(from, fresh, state));
-	struct err *e = check_copy(fresh, state, m);
+	TRY(proc_become_owner(dirname(copy)));
+	TRY(copy_store(source, sums, fresh));
+	struct err *e = check_copy(fresh, m);
 	if (!e && !only_check)
 		e = mark(fresh, m);
 	if (!e && !only_check)
@@ -134,6 +144,7 @@ static struct err *put_back(
 static struct err *restore(const char *dir, bool replace, bool only_check)
 {
 	AUTO(settings) struct settings *settings = NULL;
+	AUTO(place_source) struct place_source *source = NULL;
 	struct manifest m;
 	struct sums sums;
 
@@ -145,7 +156,8 @@ static struct err *restore(const char *dir, bool replace, bool only_check)
 		return err_new(&ERR_CONFIG,
 			"%s is there already: with --replace it is kept under another name",
 			settings->store);
-	TRY(put_back(dir, settings->store, &m, only_check));
+	TRY(place_open(dir, &sums, &source));
+	TRY(put_back(source, &sums, settings->store, &m, only_check));
 	AUTO_MEM char *taken = text_time(m.taken_ms);
 	printf("The store of %s is %s: %" PRIu64 " audit rows.\n", taken,
 		only_check ? "good" : "back", m.rows);

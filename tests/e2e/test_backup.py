@@ -154,9 +154,46 @@ def _():
         bad = changed("bad")
         os.unlink(f"{bad}/{part}/SHA256SUMS")
         refused("not a whole backup", "restore", "--replace", bad)
+        shutil.copy(f"{WHOLE}/{part}/SHA256SUMS", f"{bad}/{part}/whole")
+        with open(f"{bad}/{part}/whole") as whole, open(f"{bad}/{part}/SHA256SUMS", "w") as cut:
+            cut.writelines(whole.readlines()[:-1])
+        refused("SHA256SUMS was cut off", "restore", "--replace", bad)
         shutil.rmtree(bad)
     tap.check(not any("before-" in f for d in ("derivd", "derivd-ca") for f in os.listdir(kiosk.at(f"lib/{d}"))),
               "something was changed, although the backup is bad")
+
+
+@tap.test("where a service may put links root follows none: neither to take a backup, nor to put one back")
+def _():
+    state, elsewhere = kiosk.at("lib/derivd-ca"), kiosk.at("elsewhere")
+    os.makedirs(elsewhere, 0o755)
+    kiosk.write("elsewhere/log.db", "root's own")
+    os.symlink(elsewhere, f"{state}/restore")
+    root("restore", "--check", WHOLE)
+    tap.equal(os.listdir(elsewhere), ["log.db"])
+    tap.check(not os.path.lexists(f"{state}/restore"), "the link is still there")
+    for program, name in (("derivd-ca", "log.db"), ("derivd", "derivd.db")):
+        db, kept = kiosk.at(f"lib/{program}/{name}"), kiosk.at(f"elsewhere/{name}.kept")
+        shutil.copy(db, kept)
+        os.chown(kept, 0, 0)
+        os.chmod(kept, 0o600)
+        os.rename(db, f"{db}.away")
+        os.symlink(kept, db)
+        done = run(kiosk.program(program), "backup", kiosk.at(f"backups/{program}"), check=False, env=kiosk.environment(program))
+        tap.check(done.returncode == 1 and "root" not in done.stdout, f"{program}: {done.stdout}{done.stderr}")
+        tap.equal(os.stat(kiosk.at(f"backups/{program}")).st_uid, UIDS[program])
+        os.rename(f"{db}.away", db)
+
+
+@tap.test("a restore that was killed is not in the way of the next, which brings another backup")
+def _():
+    left = kiosk.at("lib/derivd-ca/restore")
+    os.makedirs(f"{left}/keys")
+    for name in ("log.db", "log.db-wal", "log.db.lock", "keys/of-another.key"):
+        kiosk.write(f"lib/derivd-ca/restore/{name}", "left")
+    run("chown", "-R", str(UIDS["derivd-ca"]), left)
+    tap.contains(root("restore", "--check", WHOLE).stdout, "log rows")
+    tap.check(not os.path.exists(left), "it is still there")
 
 
 @tap.test("one whose sums were made to fit again: the chain inside does not")

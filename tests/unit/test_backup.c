@@ -126,18 +126,30 @@ static void sums_name_what_was_changed(void **state)
 	AUTO_MEM char *one = at("one");
 	AUTO_MEM char *folder = at("keys");
 	AUTO_MEM char *two = at("keys/two.key");
+	AUTO_MEM char *last = at(MANIFEST_FILE);
+	AUTO_MEM char *list = at(SUMS_FILE);
+	AUTO(buf) struct buf *lines = NULL;
 	struct sums sums = { .n = 0 }, read;
 
 	assert_ok(io_mkdirs(folder, 0700));
+	assert_ok(io_write_file(last, BYTES("m", 1), 0600));
 	assert_ok(io_write_file(one, BYTES("1", 1), 0600));
 	assert_ok(io_write_file(two, BYTES("2", 1), 0600));
 	assert_err_text(sums_check(dir, &read), &ERR_NOTFOUND, "not a whole backup");
 	assert_ok(sums_add(&sums, "one"));
 	assert_ok(sums_add(&sums, "keys/two.key"));
+	assert_ok(sums_add(&sums, MANIFEST_FILE));
 	assert_ok(sums_write(dir, &sums));
 	assert_ok(sums_check(dir, &read));
-	assert_int_equal(read.n, 2);
+	assert_int_equal(read.n, 3);
 	assert_string_equal(read.name[1], "keys/two.key");
+	/* A list that lost lines does not make a smaller backup. */
+	assert_ok(io_read_file(list, 4096, &lines));
+	assert_ok(io_write_file(list, BYTES(buf_data(lines), 66 + strlen("one") + 1), 0600));
+	assert_err_text(sums_check(dir, &read), &ERR_FORMAT, "cut off");
+	assert_ok(io_write_file(list, BYTES("", 0), 0600));
+	assert_err_text(sums_check(dir, &read), &ERR_FORMAT, "cut off");
+	assert_ok(io_write_file(list, buf_bytes(lines), 0600));
 	assert_ok(io_write_file(two, BYTES("3", 1), 0600));
 	assert_err_text(sums_check(dir, &read), &ERR_FORMAT, "keys/two.key was changed");
 	unlink(two);
