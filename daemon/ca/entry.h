@@ -107,6 +107,13 @@ MUST_CHECK struct err *entry_revoke_device(struct ledger_tx *tx,
 MUST_CHECK struct err *entry_revoke_all(struct ledger_tx *tx,
 	const uint8_t device_id[static SHA256_LEN], uint32_t reason,
 	const struct entry_audit *audit, uint32_t *ret_n);
+/* *ret_ms is 0 when the certificate is not revoked. */
+MUST_CHECK struct err *entry_revoked(
+	struct ledger *l, const uint8_t serial[static ENTRY_SERIAL_LEN], int64_t *ret_ms);
+/* A certificate of that issuer that the log had lost; one that is there already stays. */
+MUST_CHECK struct err *entry_found_put(struct ledger_tx *tx,
+	const uint8_t serial[static ENTRY_SERIAL_LEN], const uint8_t issuer[static SHA256_LEN],
+	int64_t not_after_ms, struct bytes der);
 /* *ret_ms is 0 when the device is not revoked. */
 MUST_CHECK struct err *entry_device_revoked(
 	struct ledger *l, const uint8_t device_id[static SHA256_LEN], int64_t *ret_ms);

@@ -60,11 +60,9 @@ struct err *entry_revoke_all(struct ledger_tx *tx, const uint8_t device_id[stati
 	return NULL;
 }
 
-struct err *entry_device_revoked(
-	struct ledger *l, const uint8_t device_id[static SHA256_LEN], int64_t *ret_ms)
+static struct err *get_time(
+	struct ledger *l, const char *sql, struct ledger_value key, int64_t *ret_ms)
 {
-	static const char sql[] = "SELECT when_ms FROM device_revoked WHERE device_id = ?";
-	const struct ledger_value key = LEDGER_HASH(device_id);
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
 	bool found;
 
@@ -72,6 +70,32 @@ struct err *entry_device_revoked(
 	TRY(ledger_next(rows, &found));
 	*ret_ms = found ? ledger_number(rows, 0) : 0;
 	return NULL;
+}
+
+struct err *entry_revoked(
+	struct ledger *l, const uint8_t serial[static ENTRY_SERIAL_LEN], int64_t *ret_ms)
+{
+	static const char sql[] = "SELECT when_ms FROM revoked WHERE serial = ?";
+
+	return get_time(l, sql, LEDGER_BYTES(BYTES(serial, ENTRY_SERIAL_LEN)), ret_ms);
+}
+
+struct err *entry_found_put(struct ledger_tx *tx, const uint8_t serial[static ENTRY_SERIAL_LEN],
+	const uint8_t issuer[static SHA256_LEN], int64_t not_after_ms, struct bytes der)
+{
+	const struct ledger_value values[] = { LEDGER_BYTES(BYTES(serial, ENTRY_SERIAL_LEN)),
+		LEDGER_HASH(issuer), LEDGER_NUMBER(not_after_ms), LEDGER_BYTES(der) };
+	bool exists;
+
+	return ledger_append(tx, LEDGER_FOUND, values, ARRAY_LEN(values), &exists);
+}
+
+struct err *entry_device_revoked(
+	struct ledger *l, const uint8_t device_id[static SHA256_LEN], int64_t *ret_ms)
+{
+	static const char sql[] = "SELECT when_ms FROM device_revoked WHERE device_id = ?";
+
+	return get_time(l, sql, LEDGER_HASH(device_id), ret_ms);
 }
 
 void entry_item_free(struct entry_item *i)

@@ -62,6 +62,11 @@ static const char *const migrations[] = {
 	"only grows'); END;"
 	"CREATE TRIGGER chain_delete BEFORE DELETE ON chain BEGIN SELECT RAISE(ABORT, 'the chain "
 	"only grows'); END;",
+
+	/* 2: certificates that were issued here, and that a log which was put back to an earlier state has lost. */
+	"CREATE TABLE found (row INTEGER PRIMARY KEY, serial BLOB NOT NULL UNIQUE, issuer BLOB NOT "
+	"NULL,"
+	" not_after INTEGER NOT NULL, der BLOB NOT NULL);",
 };
 
 static struct err *get_version(struct ledger *l, int *ret_version)

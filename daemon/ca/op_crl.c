@@ -13,9 +13,11 @@
 static struct err *collect(struct state *s, int64_t last_update_ms, struct buf *entries)
 {
 	static const char sql[] =
-		"SELECT revoked.serial, revoked.when_ms, revoked.reason FROM revoked"
-		" JOIN certificate ON certificate.serial = revoked.serial"
-		" WHERE certificate.issuer = ? AND certificate.not_after >= ? ORDER BY revoked.row";
+		"SELECT r.serial, r.when_ms, r.reason FROM revoked r"
+		" LEFT JOIN certificate c ON c.serial = r.serial"
+		" LEFT JOIN found f ON f.serial = r.serial"
+		" WHERE ifnull(c.issuer, f.issuer) = ? AND ifnull(c.not_after, f.not_after) >= ?"
+		" ORDER BY r.row";
 	const struct ledger_value values[] = { LEDGER_HASH(s->issuer->key_id),
 		LEDGER_NUMBER(last_update_ms) };
 	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
@@ -43,8 +45,8 @@ static struct err *revoked_since_last(struct state *s, bool *ret_any)
 }
 
 /* Whole seconds, as they will be read from the CRL. */
-static struct err *build(
-	struct state *s, struct ledger_tx *tx, const struct entry_crl *last, struct entry_crl *crl)
+static struct err *build(struct state *s, struct ledger_tx *tx, uint64_t above,
+	const struct entry_crl *last, struct entry_crl *crl)
 {
 	AUTO(buf) struct buf *entries = buf_new();
 	AUTO(buf) struct buf *der = NULL;
@@ -52,7 +54,7 @@ static struct err *build(
 	bool exists;
 
 	*crl = *last;
-	crl->number = last->number + 1;
+	crl->number = (last->number > above ? last->number : above) + 1;
 	crl->this_update_ms = ledger_now(tx) / 1000 * 1000;
 	crl->next_update_ms =
 		crl->this_update_ms + (int64_t)s->settings->crl_validity_ms / 1000 * 1000;
@@ -69,13 +71,14 @@ static struct err *build(
 	return exists ? err_new(&ERR_STORE, "the log has a CRL of this number already") : NULL;
 }
 
-static struct err *is_due(
-	struct state *s, int64_t now_ms, const struct entry_crl *last, bool *ret_due)
+/* above: a CRL of that number is out there, also when the log was put back to an earlier state and does not know it. */
+static struct err *is_due(struct state *s, int64_t now_ms, uint64_t above,
+	const struct entry_crl *last, bool *ret_due)
 {
 	bool any;
 
 	TRY(revoked_since_last(s, &any));
-	*ret_due = !last->number || any ||
+	*ret_due = !last->number || last->number < above || any ||
 		   now_ms - last->this_update_ms >= (int64_t)s->settings->crl_every_ms;
 	return NULL;
 }
@@ -120,9 +123,11 @@ struct err *op_crl(struct state *s, const Ca__Crl *q, Ca__CrlPublished **ret)
 	/* Also when the clock was put back: revocations must get out. */
 	TRY(ledger_begin(s->ledger, true, &tx));
 	TRY(entry_crl_newest(s->ledger, s->issuer->key_id, &last));
-	TRY(is_due(s, ledger_now(tx), &last, &due));
+	if (q->above >= INT64_MAX)
+		return err_new(&ERR_PROTOCOL, "a CRL number that none has");
+	TRY(is_due(s, ledger_now(tx), q->above, &last, &due));
 	if (due || q->force)
-		TRY(build(s, tx, &last, &crl));
+		TRY(build(s, tx, q->above, &last, &crl));
 	else
 		crl = last;
 	TRY(ledger_commit(take(tx)));

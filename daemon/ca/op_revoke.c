@@ -1,9 +1,11 @@
 /* op_revoke.c: certificates and devices that count no longer. Both are done also when the clock was put back, and both can
  * be repeated: what is revoked stays revoked for the first reason. */
+#include <openssl/err.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "daemon/ca/op_part.h"
+#include "evidence/cert.h"
 
 /* RFC 5280 section 5.3.1. Not certificateHold, which something would have to lift again, and not those of CAs. */
 static struct err *check_reason(uint32_t reason)
@@ -34,6 +36,31 @@ static struct err *parse_serial(const char *text, uint8_t ret_serial[static ENTR
 	return NULL;
 }
 
+static bool is_ours(struct state *s, X509 *cert, const uint8_t serial[static ENTRY_SERIAL_LEN])
+{
+	AUTO_MEM char *expected = text_hex(BYTES(serial, ENTRY_SERIAL_LEN));
+	AUTO_MEM char *found = cert_serial(cert);
+	bool ours = strcmp(found, expected) == 0 &&
+		    X509_verify(cert, X509_get0_pubkey(s->issuer->cert)) == 1;
+
+	ERR_clear_error();
+	return ours;
+}
+
+/* A log that was put back to an earlier state has lost it: the issuer's signature says that it was issued here. */
+static struct err *find_again(struct state *s, struct ledger_tx *tx,
+	const uint8_t serial[static ENTRY_SERIAL_LEN], struct bytes der)
+{
+	AUTO(x509) X509 *cert = NULL;
+
+	if (der.len)
+		TRY(cert_parse(der, &cert));
+	if (!cert || !is_ours(s, cert, serial))
+		return err_new(
+			&ERR_NO_SUCH, "no certificate with this serial number was issued here");
+	return entry_found_put(tx, serial, s->issuer->key_id, cert_not_after_ms(cert), der);
+}
+
 struct err *op_revoke(struct state *s, const Ca__Revoke *q, Ca__Revoked **ret)
 {
 	AUTO(ledger_tx) struct ledger_tx *tx = NULL;
@@ -49,10 +76,9 @@ struct err *op_revoke(struct state *s, const Ca__Revoke *q, Ca__Revoked **ret)
 	TRY(ledger_begin(s->ledger, true, &tx));
 	TRY(entry_certificate_by_serial(s->ledger, serial, &c));
 	if (!c)
-		return err_new(
-			&ERR_NO_SUCH, "no certificate with this serial number was issued here");
+		TRY(find_again(s, tx, serial, pb_bytes(q->certificate)));
 	TRY(entry_revoke(tx, serial, q->reason, &audit, &exists));
-	m.revoked_ms = exists ? c->revoked_ms : ledger_now(tx);
+	TRY(entry_revoked(s->ledger, serial, &m.revoked_ms));
 	m.certificates = !exists;
 	TRY(ledger_commit(take(tx)));
 	*ret = msg_dup(&m.base);

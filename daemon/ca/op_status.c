@@ -49,6 +49,21 @@ static struct err *fill_log(struct state *s, Ca__CaStatus *m, uint8_t head[stati
 	return NULL;
 }
 
+/* A log that was put back to an earlier state does not have the row, or has another one. */
+static struct err *find_row(
+	struct state *s, uint64_t row, uint8_t hash[static SHA256_LEN], bool *ret_found)
+{
+	static const char sql[] = "SELECT hash FROM chain WHERE row = ?";
+	const struct ledger_value key = LEDGER_NUMBER(row);
+	AUTO(ledger_rows) struct ledger_rows *rows = NULL;
+
+	if (row > INT64_MAX)
+		return err_new(&ERR_PROTOCOL, "a row number that no log reaches");
+	TRY(ledger_query(s->ledger, sql, &key, 1, &rows));
+	TRY(ledger_next(rows, ret_found));
+	return *ret_found ? ledger_fixed(rows, 0, hash, SHA256_LEN) : NULL;
+}
+
 struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
 {
 	AUTO_MEM char *subject = cert_subject(s->issuer->cert);
@@ -56,14 +71,17 @@ struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
 	Common__AuditHead audit = COMMON__AUDIT_HEAD__INIT;
 	ProtobufCBinaryData chain[ISSUER_CHAIN_MAX];
 	struct entry_audit newest;
-	uint8_t head[SHA256_LEN];
+	uint8_t head[SHA256_LEN], row_hash[SHA256_LEN];
 	bool found;
 
-	(void)q;
 	m.issuer = subject;
 	m.issuer_key_id = pb_lend(BYTES(s->issuer->key_id, SHA256_LEN));
 	m.issuer_not_after_ms = s->issuer->not_after_ms;
 	TRY(fill_log(s, &m, head));
+	TRY(find_row(s, q->row, row_hash, &found));
+	m.row = q->row;
+	if (found)
+		m.row_hash = pb_lend(BYTES(row_hash, SHA256_LEN));
 	TRY(newest_head(s, &newest, &found));
 	if (found) {
 		audit.sequence = newest.sequence;

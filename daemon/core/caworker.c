@@ -289,8 +289,9 @@ static void send_one(struct lane *l, struct asked *a)
 static void ask_status(struct caworker *w)
 {
 	const struct ask ask = { .kind = ASK_STATUS };
-	const Ca__Status m = CA__STATUS__INIT;
+	Ca__Status m = CA__STATUS__INIT;
 
+	m.row = w->core->calog.known.sequence;
 	caworker_ask(w, &ask, MSG_CA_STATUS, &m);
 }
 
@@ -401,12 +402,14 @@ void caworker_ask(
 		watch_answers(l);
 }
 
-void caworker_ask_status(struct caworker *w)
+bool caworker_ask_status(struct caworker *w)
 {
 	const struct lane *l = &w->lane[SESSION_LANE];
 
-	if (l->link && link_is_ready(l->link) && !l->asked)
-		ask_status(w);
+	if (!l->link || !link_is_ready(l->link) || l->asked)
+		return false;
+	ask_status(w);
+	return true;
 }
 
 void caworker_reload(struct caworker *w)

@@ -25,8 +25,8 @@ unsigned int caworker_room(const struct caworker *w);
 bool caworker_is_asked(const struct caworker *w, const uint8_t job[static ID_LEN]);
 /* Files of derivd-ca may be others than before: the next question on each connection goes to a new process. */
 void caworker_reload(struct caworker *w);
-/* Asks for derivd-ca's status, if the session's connection is up. */
-void caworker_ask_status(struct caworker *w);
+/* Asks for derivd-ca's status, if the session's connection is up and idle; false: it is not. */
+bool caworker_ask_status(struct caworker *w);
 
 /* Connections, of them those that can be used, and questions without an answer. */
 void caworker_count(const struct caworker *w, unsigned int *ret_connections,

@@ -54,7 +54,7 @@ static void add_own(struct findings *f, const struct core *c)
 	if (clock)
 		add(f, "clock", err_get_kind(clock), err_get_text(clock));
 	if (c->frozen)
-		add(f, "audit", &ERR_AUDIT_BAD, c->frozen);
+		add(f, "audit", c->frozen_kind, c->frozen);
 	if (c->gateway_trouble)
 		add(f, "gateway", c->gateway_kind, c->gateway_trouble);
 }

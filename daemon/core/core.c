@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/core/calog.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/notice.h"
 #include "daemon/core/metrics.h"
@@ -34,10 +35,11 @@ static struct err *begin(struct core *c, void *arg UNUSED)
 		(unsigned long long)c->run, PACKAGE_VERSION, (unsigned long long)n);
 }
 
-static void freeze(struct core *c, const struct err *why)
+void core_freeze(struct core *c, const struct err *why)
 {
 	free(c->frozen);
 	c->frozen = xstrdup(err_get_text(why));
+	c->frozen_kind = err_is(why, &ERR_CA_LOG_OLDER) ? &ERR_CA_LOG_OLDER : &ERR_AUDIT_BAD;
 	log_note(NOTE_FROZEN, NULL, "nothing will be issued, only revoked: %s", c->frozen);
 }
 
@@ -55,14 +57,14 @@ static struct err *open_all(struct core *c, const char *store_path)
 	TRY(store_open(store_path, &c->store));
 	TRY(try_store(c->store));
 	TRY(audit_new(c->store, &c->audit));
+	TRY(calog_read(c));
 	AUTO(err) struct err *tail = audit_check_tail(c->audit, TAIL_CHECKED);
 	if (tail)
-		freeze(c, tail);
+		core_freeze(c, tail);
 	const struct from nobody = { .kind = FROM_NOBODY };
 	if (!turn_run(c, &nobody, begin, NULL) || !turn_end(c))
 		return err_new(c->turn_trouble ? c->turn_trouble : &ERR_STORE,
-			"%s: the start cannot be recorded; the journal says why",
-			store_path);
+			"%s: the start cannot be recorded; the journal says why", store_path);
 	return NULL;
 }
 
@@ -149,9 +151,8 @@ static void set_text(char **to, const char *text)
 /* seen: NULL when no head has come to derivd-ca yet. */
 static struct err *compare(struct core *c, const Common__AuditHead *seen)
 {
-	static const struct audit_about about = {
-		.event = EV_CHAIN_BROKEN, .error = "wrong-state"
-	};
+	static const struct audit_about about = { .event = EV_CHAIN_BROKEN,
+		.error = "wrong-state" };
 	AUTO(err)
 	struct err *wrong =
 		seen ? audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash)) : NULL;
@@ -169,7 +170,7 @@ static struct err *compare(struct core *c, const Common__AuditHead *seen)
 	AUTO(err)
 	struct err *said =
 		err_new(&ERR_WRONG_STATE, "%s (derivd-ca's head is %s)", err_get_text(wrong), hex);
-	freeze(c, said);
+	core_freeze(c, said);
 	TRY(notice_trouble(c, about.event, about.error));
 	return audit_add(c->audit, &about, "%s", err_get_text(said));
 }
@@ -178,6 +179,7 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 {
 	if (!c->ca.seen)
 		TRY(compare(c, status->audit));
+	TRY(calog_compare(c, status));
 	c->ca.seen = true;
 	set_text(&c->ca.issuer, status->issuer);
 	audit_set_ca(c->audit, status->issuer);

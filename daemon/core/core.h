@@ -79,12 +79,19 @@ struct ca_facts {
 struct reconcile {
 	bool begun; /* in this run */
 	bool on;
-	bool asked;                /* derivd-ca owes an answer */
-	bool numbered; /* the first walk is over, which only takes item numbers */
-	uint64_t after;            /* the log's rows up to here are dealt with */
-	uint8_t request[ID_LEN];   /* asked for whole; zeros: none */
+	bool asked;              /* derivd-ca owes an answer */
+	bool numbered;           /* the first walk is over, which only takes item numbers */
+	uint64_t after;          /* the log's rows up to here are dealt with */
+	uint8_t request[ID_LEN]; /* asked for whole; zeros: none */
 	unsigned int n_recalled;
-	struct audit_link seen;    /* the head that this chain does not have; 0: it has it */
+	struct audit_link seen; /* the head that this chain does not have; 0: it has it */
+};
+
+/* derivd-ca's log (calog.h). */
+struct calog {
+	struct audit_link known; /* its newest row that derivd has heard of */
+	bool older;              /* it was found to be put back, in this run */
+	bool grown;              /* something was logged since the last status */
 };
 
 /* What derivd-courier said of its ways to tell people. */
@@ -112,9 +119,11 @@ struct core {
 	int64_t started_ms;
 	struct ca_facts ca;
 	struct reconcile reconcile;
+	struct calog calog;
 	struct channels channels;
-	/* Why nothing is issued: the chain is not the one that derivd-ca has seen. NULL: nothing is wrong. */
+	/* Why nothing is issued: the chain is not the one that derivd-ca has seen, or its log not what it was. NULL: nothing is wrong. */
 	char *frozen;
+	const struct err_kind *frozen_kind;
 	/* Why the gateway's last connection ended; NULL while there is one, or was none. */
 	const struct err_kind *gateway_kind;
 	char *gateway_trouble;
@@ -122,7 +131,8 @@ struct core {
 	bool clock_said;
 	/* A turn failed: answers of derivd-ca may be lost with it, and their jobs still be leased. */
 	bool lost_answers;
-	uint64_t pins_after; /* connected devices up to this row were told of the pins; PINS_TOLD: all */
+	uint64_t
+		pins_after; /* connected devices up to this row were told of the pins; PINS_TOLD: all */
 	int64_t crl_boot_ms; /* when derivd-ca published one last; 0: not since the start */
 	/* Why the last turn failed; NULL after one that did not. */
 	const struct err_kind *turn_trouble;
@@ -145,7 +155,9 @@ MUST_CHECK struct err *core_may_issue(const struct core *c);
 MUST_CHECK struct err *core_may_begin(const struct core *c);
 /* A row, once, when the clock stands behind the newest one. Part of an event. */
 MUST_CHECK struct err *core_watch_clock(struct core *c);
-/* derivd-ca's status has come: compares the audit chain. An event. */
+/* From now on nothing is issued, only revoked; the journal says so. */
+void core_freeze(struct core *c, const struct err *why);
+/* derivd-ca's status has come: compares the audit chain, and its log. An event. */
 MUST_CHECK struct err *core_ca_status(struct core *c, const Ca__CaStatus *status);
 
 #endif

@@ -9,6 +9,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/store_audit.c daemon/core/store_request.c daemon/core/store_device.c \
 	daemon/core/store_credential.c daemon/core/store_papers.c daemon/core/store_job.c \
 	daemon/core/store_item.c daemon/core/store_notice.c daemon/core/store_find.c daemon/core/store_count.c \
+	daemon/core/store_calog.c \
 	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/audit.h daemon/core/audit.c daemon/core/audit_row.c \
 	daemon/core/core.h daemon/core/core.c \
@@ -24,6 +25,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/session_device.c \
 	daemon/core/verified.h daemon/core/verified.c \
 	daemon/core/reconcile.h daemon/core/reconcile.c daemon/core/recall.h daemon/core/recall.c \
+	daemon/core/calog.h daemon/core/calog.c \
 	daemon/core/lifecycle.h daemon/core/lifecycle.c daemon/core/notice.h daemon/core/notice.c \
 	daemon/core/ack.h daemon/core/ack.c daemon/core/delivery.h daemon/core/delivery.c \
 	daemon/core/outbox.h daemon/core/outbox.c daemon/core/outbox_ask.c daemon/core/outbox_apply.c

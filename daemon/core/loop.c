@@ -24,6 +24,7 @@
 #define CHANNELS_MS (10 * 60 * 1000)
 /* After a lease that found nothing it may have, or that failed. */
 #define PUMP_REST_MS 1000
+#define CALOG_MS 2000
 #define TIMER_SLACK_US 1000
 
 static const struct from NOBODY = { .kind = FROM_NOBODY };
@@ -35,7 +36,10 @@ static const char *stop_text(const struct core *c)
 	AUTO(err) struct err *clock = audit_check_clock(c->audit);
 
 	if (c->frozen)
-		return "NOTHING IS ISSUED, the audit chain is broken; ";
+		return c->frozen_kind == &ERR_AUDIT_BAD
+			       ? "NOTHING IS ISSUED, the audit chain is broken; "
+			       : "NOTHING IS ISSUED, derivd-ca's log was put back to an earlier "
+				 "state; ";
 	if (c->reconcile.on)
 		return "catching up with derivd-ca's log; ";
 	return clock ? "NOTHING IS ISSUED, the clock is behind; " : "";
@@ -165,6 +169,8 @@ static int64_t next_due(struct daemon *d)
 	at = next_notice(d);
 	if (at < next)
 		next = at;
+	if (d->core->calog.grown && d->calog_boot_ms < next)
+		next = d->calog_boot_ms;
 	if (caworker_room(d->ca) == 0)
 		return next;
 	e = store_job_next(d->core->store, &at);
@@ -217,6 +223,16 @@ static void sweep(struct daemon *d, int64_t now)
 		caworker_ask_status(d->ca);
 }
 
+/* Soon after something was logged, so that a log that is put back to before it is found. */
+static void watch_log(struct daemon *d, int64_t now)
+{
+	if (!d->core->calog.grown || d->calog_boot_ms > now)
+		return;
+	d->calog_boot_ms = now + CALOG_MS;
+	if (caworker_ask_status(d->ca))
+		d->core->calog.grown = false;
+}
+
 static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
 {
 	struct daemon *d = userdata;
@@ -229,6 +245,7 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 	sweep(d, now);
 	pump(d, now);
 	notices(d, now);
+	watch_log(d, now);
 	if (d->status_stale && d->status_boot_ms <= now)
 		say_status(d);
 	rearm(d);

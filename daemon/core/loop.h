@@ -18,6 +18,7 @@ struct daemon {
 	struct gateway *gateway;
 	sd_event_source *turn, *timer, *hup;
 	int64_t pump_boot_ms, sweep_boot_ms, status_boot_ms, notice_boot_ms, channels_boot_ms;
+	int64_t calog_boot_ms; /* not before then derivd-ca is asked how far its log has come */
 	bool status_stale;
 	char said[256]; /* the status line */
 };

@@ -6,8 +6,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/core/calog.h"
 #include "daemon/core/notice.h"
 #include "daemon/core/metrics.h"
+
+/* For the revocations that have to be on it, or for derivd-ca's status. */
+#define CRL_WAIT_MS 1000
 
 static void set_cause(struct job *j, const struct err *e)
 {
@@ -136,6 +140,7 @@ struct err *outbox_settle(struct core *c, const struct ask *ask, const struct an
 	if (j->what == JOB_NOTICE)
 		return settle_notice(c, j, a->body);
 	TRY(outbox_apply(c, j, a->body, &goes_on));
+	c->calog.grown = true;
 	metrics_took(&c->metrics->job[what], j->created_ms);
 	return goes_on ? NULL : store_job_done(c->store, j->id);
 }
@@ -165,6 +170,20 @@ struct err *outbox_ask_one(struct core *c, struct job *j)
 	return e ? settle_error(c, j, e) : NULL;
 }
 
+static struct err *start_one(struct core *c, struct job *j)
+{
+	bool wait = false;
+
+	if (j->what == JOB_CRL)
+		TRY(calog_crl_waits(c, &wait));
+	if (!wait)
+		return outbox_ask_one(c, j);
+	j->state = JOB_WAITING;
+	j->attempts--;
+	j->next_boot_ms = clock_boot_ms() + CRL_WAIT_MS;
+	return store_job_put(c->store, j);
+}
+
 struct err *outbox_pump(struct core *c, unsigned int room, unsigned int *ret_leased)
 {
 	AUTO(err) struct err *no = core_may_issue(c);
@@ -181,7 +200,7 @@ struct err *outbox_pump(struct core *c, unsigned int room, unsigned int *ret_lea
 		TRY(give_back(c));
 	TRY(store_job_lease(c->store, &lease, &jobs));
 	for (size_t i = 0; i < jobs->n; i++)
-		TRY(outbox_ask_one(c, jobs->row[i]));
+		TRY(start_one(c, jobs->row[i]));
 	c->lost_answers = false;
 	*ret_leased = (unsigned int)jobs->n;
 	return NULL;

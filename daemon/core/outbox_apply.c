@@ -71,8 +71,7 @@ static struct buf *pack_chain(const Ca__Certified *m)
 	return b;
 }
 
-struct err *outbox_keep_certificate(
-	struct core *c, struct credential *k, const Ca__Certified *m)
+struct err *outbox_keep_certificate(struct core *c, struct credential *k, const Ca__Certified *m)
 {
 	AUTO(papers) struct papers *p = NULL;
 
@@ -177,6 +176,7 @@ static struct err *apply_crl(
 	c->crl_boot_ms = clock_boot_ms();
 	c->ca.crl_this_update_ms = m->this_update_ms;
 	c->ca.crl_next_update_ms = m->next_update_ms;
+	TRY(store_crl_put(c->store, m->number));
 	if (!news)
 		return NULL;
 	return audit_add(

@@ -127,6 +127,7 @@ static struct err *ask_sign_item(struct core *c, const struct job *j)
 static struct err *ask_revoke(struct core *c, const struct job *j)
 {
 	AUTO(credential) struct credential *k = NULL;
+	AUTO(papers) struct papers *p = NULL;
 	Common__AuditHead head;
 	Ca__Revoke m = CA__REVOKE__INIT;
 
@@ -137,6 +138,10 @@ static struct err *ask_revoke(struct core *c, const struct job *j)
 	m.serial = k->serial;
 	m.reason = j->reason;
 	m.audit = &head;
+	/* derivd-ca needs it where its log has lost it. */
+	TRY(store_papers_get(c->store, k->id, &p));
+	if (p->certificate)
+		m.certificate = pb_lend(buf_bytes(p->certificate));
 	post(c, j, MSG_CA_REVOKE, &m);
 	return NULL;
 }
@@ -156,8 +161,9 @@ static struct err *ask_revoke_device(struct core *c, const struct job *j)
 
 static struct err *ask_crl(struct core *c, const struct job *j)
 {
-	const Ca__Crl m = CA__CRL__INIT;
+	Ca__Crl m = CA__CRL__INIT;
 
+	TRY(store_crl_get(c->store, &m.above));
 	post(c, j, MSG_CA_CRL, &m);
 	return NULL;
 }

@@ -127,6 +127,7 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 {
 	const char *store = cfg_getstr(cfg, "store");
 	const char *accept = cfg_getstr(cfg, "accept-audit-head");
+	const char *log = cfg_getstr(cfg, "accept-log-head");
 
 	s->store = store ? xstrdup(store) : proc_state_path("", "derivd.db");
 	for (size_t i = 0; i < ROLES; i++)
@@ -137,7 +138,8 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 	TRY(get_duration(
 		cfg, "unclaimed-after", 60000, 365ULL * 24 * 3600 * 1000, &s->unclaimed_ms));
 	TRY(get_count(cfg, "devices-per-holder", 1, 100, &s->devices_per_holder));
-	TRY(get_duration(cfg, "expiry-notice", 0, 3650ULL * 24 * 3600 * 1000, &s->expiry_notice_ms));
+	TRY(get_duration(
+		cfg, "expiry-notice", 0, 3650ULL * 24 * 3600 * 1000, &s->expiry_notice_ms));
 	TRY(get_count(cfg, "notices-per-hour", 1, 1000, &s->notices_per_hour));
 	TRY(get_count(cfg, "ca-connections", 0, CONNECTIONS_MAX, &s->ca_connections));
 	TRY(get_count(cfg, "ca-window", 1, 64, &s->ca_window));
@@ -146,6 +148,8 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 	s->revoke_superseded = cfg_getbool(cfg, "revoke-superseded");
 	if (accept && *accept)
 		TRY(conf_hex("accept-audit-head", accept, sizeof(s->accept_head), s->accept_head));
+	if (log && *log)
+		TRY(conf_hex("accept-log-head", log, sizeof(s->accept_log), s->accept_log));
 	return NULL;
 }
 
@@ -168,6 +172,7 @@ static struct err *load_own(struct settings *s)
 		CFG_INT("ca-connections", 0, CFGF_NONE),
 		CFG_INT("ca-window", 8, CFGF_NONE),
 		CFG_STR("accept-audit-head", NULL, CFGF_NODEFAULT),
+		CFG_STR("accept-log-head", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
 	AUTO_MEM char *path = proc_config_path("derivd.conf");

@@ -24,17 +24,20 @@ struct settings {
 	uint64_t unclaimed_ms;  /* for a device to fetch what was issued */
 	unsigned int devices_per_holder;
 	bool revoke_superseded;
-	uint64_t expiry_notice_ms; /* so long before a credential ends its holder is told; 0: never */
+	uint64_t
+		expiry_notice_ms; /* so long before a credential ends its holder is told; 0: never */
 	unsigned int notices_per_hour; /* to one holder */
-	unsigned int ca_connections; /* for mass work */
-	unsigned int ca_window;      /* jobs under way on each */
+	unsigned int ca_connections;   /* for mass work */
+	unsigned int ca_window;        /* jobs under way on each */
 	uint8_t accept_head
 		[32]; /* the audit head of derivd-ca with which the operator goes on; zeros */
+	uint8_t accept_log
+		[32]; /* the head of derivd-ca's log whose loss the operator accepts; zeros */
 	/* deployment.conf */
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	uint8_t delivery_public[ED25519_PUBLIC_LEN];
 	uint64_t pins_epoch; /* deployment.conf's: how often the gateway's pins were changed */
-	uint8_t pins[32]; /* SHA-256 over epoch and pins: changes when they do */
+	uint8_t pins[32];    /* SHA-256 over epoch and pins: changes when they do */
 };
 
 /* Reads the files of this program's configuration directory. ERR_CONFIG. */

@@ -110,6 +110,11 @@ MUST_CHECK struct err *store_audit_head(struct store *s, struct audit_link *ret_
 /* The head that derivd-ca has seen and this chain does not have, once the store has caught up in spite of it; sequence 0: none. */
 MUST_CHECK struct err *store_accepted_put(struct store *s, const struct audit_link *head);
 MUST_CHECK struct err *store_accepted_get(struct store *s, struct audit_link *ret_head);
+/* The newest row of derivd-ca's log that derivd has heard of; sequence 0: none. And the highest number of a CRL; 0: none. */
+MUST_CHECK struct err *store_calog_put(struct store *s, const struct audit_link *row);
+MUST_CHECK struct err *store_calog_get(struct store *s, struct audit_link *ret_row);
+MUST_CHECK struct err *store_crl_put(struct store *s, uint64_t number);
+MUST_CHECK struct err *store_crl_get(struct store *s, uint64_t *ret_number);
 MUST_CHECK struct err *store_audit_append(struct store *s, const struct audit_link *link,
 	struct bytes body, const uint8_t *request, const uint8_t *device);
 /* The hash of one row. ERR_NO_SUCH. */
@@ -378,6 +383,11 @@ MUST_CHECK struct err *store_job_of(
 	struct store *s, const uint8_t *credential, const uint8_t *request, struct rows **ret_rows);
 MUST_CHECK struct err *store_job_of_device(
 	struct store *s, const uint8_t device[static SHA256_LEN], struct rows **ret_rows);
+/* A job for each revocation that derivd-ca has confirmed, of certificates and of devices, as if it had not. *ret_n: how many. */
+MUST_CHECK struct err *store_job_revoke_again(
+	struct store *s, int64_t now_ms, int64_t now_boot_ms, uint64_t *ret_n);
+/* Is there a job of a revocation that has not failed? */
+MUST_CHECK struct err *store_job_revoking(struct store *s, bool *ret_exists);
 /* Is there a job for a CRL that has not failed? */
 MUST_CHECK struct err *store_job_crl(struct store *s, bool *ret_exists);
 MUST_CHECK struct err *store_job_list(
@@ -441,7 +451,7 @@ MUST_CHECK struct err *store_item_waiting(
 /* Kept for an hour after it was sent. id: its job's, too. */
 struct notice {
 	uint8_t id[ID_LEN];
-	unsigned int kind; /* courier.NoticeKind */
+	unsigned int kind;          /* courier.NoticeKind */
 	uint8_t holder[SHA256_LEN]; /* zeros: operators */
 	uint8_t request[ID_LEN];    /* whose receipt says who that is */
 	uint8_t device[SHA256_LEN];

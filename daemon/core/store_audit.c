@@ -35,8 +35,9 @@ struct err *store_restored_put(struct store *s, int64_t taken_ms, uint64_t rows)
 	TRY(sql_run(s, "DELETE FROM meta WHERE key IN ('restored', 'restored rows')", ""));
 	if (!taken_ms)
 		return NULL;
-	return sql_run(s, "INSERT INTO meta(key, number) VALUES('restored', ?), ('restored rows', ?)",
-		"ii", taken_ms, (int64_t)rows);
+	return sql_run(s,
+		"INSERT INTO meta(key, number) VALUES('restored', ?), ('restored rows', ?)", "ii",
+		taken_ms, (int64_t)rows);
 }
 
 struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms, uint64_t *ret_rows)
@@ -49,27 +50,37 @@ struct err *store_restored_get(struct store *s, int64_t *ret_taken_ms, uint64_t 
 	return NULL;
 }
 
-struct err *store_accepted_put(struct store *s, const struct audit_link *head)
+struct err *sql_put_link(struct store *s, const char *key, const struct audit_link *link)
 {
 	return sql_run(s,
-		"INSERT INTO meta(key, number, bytes) VALUES('accepted', ?, ?) ON CONFLICT(key) DO "
+		"INSERT INTO meta(key, number, bytes) VALUES(?, ?, ?) ON CONFLICT(key) DO "
 		"UPDATE SET number = excluded.number, bytes = excluded.bytes",
-		"ih", (int64_t)head->sequence, head->hash);
+		"tih", key, (int64_t)link->sequence, link->hash);
 }
 
-struct err *store_accepted_get(struct store *s, struct audit_link *ret_head)
+struct err *store_accepted_put(struct store *s, const struct audit_link *head)
+{
+	return sql_put_link(s, "accepted", head);
+}
+
+struct err *sql_get_link(struct store *s, const char *key, struct audit_link *ret_head)
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;
 	bool row = false;
 
 	memset(ret_head, 0, sizeof(*ret_head));
-	TRY(sql_start(s, &stmt, "SELECT number, bytes FROM meta WHERE key = 'accepted'", ""));
+	TRY(sql_start(s, &stmt, "SELECT number, bytes FROM meta WHERE key = ?", "t", key));
 	TRY(sql_next(s, stmt, &row));
 	if (!row)
 		return NULL;
 	ret_head->sequence = (uint64_t)sql_int(stmt, 0);
 	sql_id(stmt, 1, ret_head->hash, SHA256_LEN);
 	return NULL;
+}
+
+struct err *store_accepted_get(struct store *s, struct audit_link *ret_head)
+{
+	return sql_get_link(s, "accepted", ret_head);
 }
 
 struct err *store_audit_head(struct store *s, struct audit_link *ret_head)

@@ -61,6 +61,11 @@ MUST_CHECK struct err *sql_collect(struct store *s, sqlite3_stmt *stmt,
 MUST_CHECK struct err *sql_collect_one(struct store *s, sqlite3_stmt *stmt,
 	struct err *(*read)(sqlite3_stmt *stmt, void **ret_row), void **ret_row);
 
+/* store_audit.c: a row of meta with a number and a hash; zeros when there is none. */
+MUST_CHECK struct err *sql_put_link(
+	struct store *s, const char *key, const struct audit_link *link);
+MUST_CHECK struct err *sql_get_link(struct store *s, const char *key, struct audit_link *ret_link);
+
 /* store_schema.c: brings the database to the newest schema; called once at open. */
 MUST_CHECK struct err *store_migrate(struct store *s);
 /* Into s->schema. ERR_STORE_NEWER. */

@@ -31,8 +31,8 @@ TESTS += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lan
 EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/test_lang.py tests/e2e/test_completion.py tests/lib/screen.py tests/lib/sitting.py
 
 # Backup and restore
-TESTS += tests/e2e/test_backup.py tests/e2e/test_reconcile.py
-EXTRA_DIST += tests/e2e/test_backup.py tests/e2e/test_reconcile.py
+TESTS += tests/e2e/test_backup.py tests/e2e/test_reconcile.py tests/e2e/test_older_log.py
+EXTRA_DIST += tests/e2e/test_backup.py tests/e2e/test_reconcile.py tests/e2e/test_older_log.py
 # the journal, and what is wrong here
 TESTS += tests/e2e/test_journal.py tests/e2e/test_doctor.py
 EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py

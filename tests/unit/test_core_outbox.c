@@ -56,6 +56,11 @@ static struct err *settle(struct core *core, void *arg)
 	return outbox_settle(core, &s->ask, &s->answer);
 }
 
+static struct err *ca_status(struct core *core, void *arg)
+{
+	return core_ca_status(core, arg);
+}
+
 static void run(struct err *(*event)(struct core *, void *), void *arg)
 {
 	assert_true(turn_run(c, &NOBODY, event, arg));
@@ -79,6 +84,7 @@ static void a_crl_that_is_refused_is_asked_for_again(void **state)
 	unsigned int leased = 0;
 	bool more;
 
+	c->ca.seen = true;
 	run(sweep, &more);
 	assert_int_equal(count("SELECT count(*) FROM job WHERE what = 'crl'"), 1);
 	assert_int_equal(
@@ -103,6 +109,7 @@ static void a_crl_is_wanted_until_it_is_there(void **state)
 	unsigned int leased = 0;
 	bool more;
 
+	c->ca.seen = true;
 	/* The turn that asked for it failed: the next sweep asks again, not the one an hour later. */
 	assert_true(turn_run(c, &NOBODY, sweep, &more));
 	store_abandon(c->store);
@@ -137,6 +144,30 @@ static void add_refused(uint64_t number, unsigned int kind, struct item *ret_ite
 	j.state = JOB_FAILED;
 	assert_ok(store_job_put(c->store, &j));
 	*ret_item = i;
+}
+
+/* It could lack what derivd-ca's log has forgotten (calog.h). */
+static void no_crl_before_the_log_was_looked_at(void **state)
+{
+	Ca__CaStatus status = CA__CA_STATUS__INIT;
+	unsigned int leased = 0;
+	bool more;
+
+	run(sweep, &more);
+	assert_int_equal(
+		sqlite3_exec(c->store->db, "UPDATE job SET next_boot_ms = 0", NULL, NULL, NULL),
+		SQLITE_OK);
+	run(pump, &leased);
+	assert_int_equal(
+		count("SELECT count(*) FROM job WHERE state = 'waiting' AND attempts = 0"), 1);
+	status.issuer = (char[]){ "CN=CA" };
+	assert_true(turn_run(c, &NOBODY, ca_status, &status));
+	assert_true(turn_end(c));
+	assert_int_equal(
+		sqlite3_exec(c->store->db, "UPDATE job SET next_boot_ms = 0", NULL, NULL, NULL),
+		SQLITE_OK);
+	run(pump, &leased);
+	assert_int_equal(count("SELECT count(*) FROM job WHERE state = 'leased'"), 1);
 }
 
 static void a_refusal_leaves_the_queue_when_it_was_made_good(void **state)
@@ -188,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_crl_that_is_refused_is_asked_for_again),
 		TEST(a_crl_is_wanted_until_it_is_there),
+		TEST(no_crl_before_the_log_was_looked_at),
 		TEST(a_refusal_leaves_the_queue_when_it_was_made_good),
 		TEST(sessions_without_a_seat_do_not_keep_derivd_from_starting),
 	};
