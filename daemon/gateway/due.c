@@ -2,6 +2,7 @@
  * each time that a head is cleared. */
 #include "daemon/gateway/due.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -26,8 +27,11 @@ static void arm(struct due *d, int64_t at_ms)
 	if (at_ms >= d->armed_ms)
 		return;
 	uint64_t at_us = at_ms > 0 ? (uint64_t)at_ms * 1000 : 0;
-	if (sd_event_source_set_time(d->timer, at_us) < 0 ||
-		sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT) < 0)
+	int r = sd_event_source_set_time(d->timer, at_us);
+	/* The loop is over, and the connections are being closed: nothing is due any more. */
+	if (r == -ESTALE)
+		return;
+	if (r < 0 || sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT) < 0)
 		err_abort("the timer of the deadlines cannot be set");
 	d->armed_ms = at_ms;
 }

@@ -150,6 +150,17 @@ static void a_shorter_wait_holds_for_those_who_wait(void **state)
 	assert_int_equal(t.n, 3);
 }
 
+static void when_the_loop_is_over_nothing_is_due(void **state)
+{
+	struct due_entry a = { 0 };
+
+	assert_true(sd_event_exit(t.event, 0) >= 0);
+	assert_int_equal(sd_event_loop(t.event), 0);
+	due_set(t.due, &a, DUE_PING);
+	due_clear(t.due, &a);
+	assert_int_equal(t.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +172,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_oldest_is_known_with_its_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_shorter_wait_holds_for_those_who_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			when_the_loop_is_over_nothing_is_due, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("gateway due", tests, NULL, NULL);
