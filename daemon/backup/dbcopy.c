@@ -140,7 +140,8 @@ struct err *dbcopy_before_upgrade(const char *path, unsigned int schema)
 
 	TRY(err_wrap(dbcopy_file(path, copy_path), "the backup before the upgrade"));
 	TRY(err_wrap(dbcopy_check(copy_path), "the backup before the upgrade"));
-	log_info("%s has schema %u: a backup was made before the upgrade, %s", path, schema,
+	log_note(NOTE_UPGRADE_COPY, NULL,
+		"%s has schema %u: a backup was made before the upgrade, %s", path, schema,
 		copy_path);
 	return NULL;
 }
