@@ -1,6 +1,6 @@
-"""A Debian 12 of its own to install packages on: debootstrap makes it, systemd-nspawn boots it, commands run in it.
+"""A Debian 12 of its own to install packages on: systemd-nspawn boots it, commands run in it.
 
-    with Machine(make_base(cache, packages)) as machine:
+    with Machine(system.make(cache, packages)) as machine:
         machine.boot()
         machine.run("systemctl", "--failed")
 
@@ -10,8 +10,6 @@ and one control group, which are gone afterwards.
 
 import contextlib
 import ctypes
-import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -21,96 +19,12 @@ import tempfile
 from kiosk import KioskError, run, wait_for
 from rig import Process
 
-SUITE = "bookworm"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENV = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive"}
-# What a Debian has that somebody installed from its medium, and a debootstrap has not.
-BASE_PACKAGES = "systemd,systemd-sysv,dbus,util-linux,procps,openssl"
 BOOT_WAIT = 120
+# Of this run: tests/kiosk/run looks after what is left of it.
+KIOSK_DIR = os.environ.get("KIOSK_DIR", "/tmp")
 CLONE_NEWNET = 0x40000000
-
-
-# ---- the file system, from the mirror ----
-
-def mirror():
-    """The host's own source of Debian packages: (address, everything that names it for apt)."""
-    done = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(CODENAME) $(ORIGIN)")
-    rows = sorted({line for line in done.stdout.splitlines() if " Debian" in line})
-    for line in rows:
-        address, release, codename, *_ = line.split()
-        if codename == SUITE and "-" not in release:
-            return address, rows
-    raise KioskError(f"apt on this machine knows no mirror of Debian {SUITE}:\n{done.stdout}")
-
-
-def sources(rows):
-    lines = []
-    for row in rows:
-        address, release, *_ = row.split()
-        if release.startswith((SUITE, "stable")) and "backports" not in release:
-            lines.append(f"deb [signed-by={KEYRING}] {address} {release} main\n")
-    return "".join(sorted(set(lines)))
-
-
-def needs(packages):
-    """What the packages ask for, other than each other."""
-    fields = [run("dpkg-deb", "-f", p, "Depends", "Recommends").stdout for p in packages]
-    return hashlib.sha256("".join(sorted(fields)).encode()).hexdigest()[:16]
-
-
-def make_base(cache, packages):
-    """A fresh system with all in apt's cache that the packages need. Kept in the cache directory: made anew when what the
-    packages need has changed."""
-    os.makedirs(cache, exist_ok=True)
-    wanted = f"{SUITE} {BASE_PACKAGES} {needs(packages)}"
-    base, mark = os.path.join(cache, "base"), os.path.join(cache, "base.is")
-    with open(os.path.join(cache, "lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(mark):
-            with open(mark) as f:
-                if f.read() == wanted:
-                    return base
-            os.unlink(mark)
-        shutil.rmtree(base, ignore_errors=True)
-        _debootstrap(base)
-        _fetch(base, packages)
-        with open(mark, "w") as f:
-            f.write(wanted)
-    return base
-
-
-def _debootstrap(base):
-    address, rows = mirror()
-    # Mounts of its own: what debootstrap mounts is gone with it, whatever becomes of it.
-    run("unshare", "--mount", "--", "debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}",
-        f"--keyring={KEYRING}", SUITE, base, address, timeout=900)
-    with open(f"{base}/etc/apt/sources.list", "w") as f:
-        f.write(sources(rows))
-    with open(f"{base}/etc/dpkg/dpkg.cfg.d/quick", "w") as f:
-        f.write("force-unsafe-io\n")
-    # No password, no questions at the first start.
-    for name, text in (("hostname", "kiosk\n"), ("hosts", "127.0.0.1 localhost kiosk\n"), ("machine-id", "")):
-        with open(f"{base}/etc/{name}", "w") as f:
-            f.write(text)
-
-
-def _fetch(base, packages):
-    """Not installed: that apt finds all that is needed is the test's to see."""
-    shutil.copy("/etc/resolv.conf", f"{base}/etc/resolv.conf")
-    os.makedirs(f"{base}/root/fetch")
-    for package in packages:
-        shutil.copy(package, f"{base}/root/fetch")
-    names = [f"/root/fetch/{os.path.basename(p)}" for p in packages]
-    inside = ["unshare", "--mount", "--", "chroot", base, "env", "-i", *(f"{k}={v}" for k, v in _fetch_env().items())]
-    run(*inside, "apt-get", "-q", "update", timeout=300)
-    run(*inside, "apt-get", "-q", "-y", "--download-only", "install", *names, timeout=300)
-    shutil.rmtree(f"{base}/root/fetch")
-    os.unlink(f"{base}/etc/resolv.conf")
-
-
-def _fetch_env():
-    return ENV | {k: v for k, v in os.environ.items() if k.endswith("_proxy")}
 
 
 # ---- control groups ----
@@ -190,6 +104,14 @@ class Network:
         self.holder.end()
 
 
+def nspawn(root, name, *how):
+    """All dies with the first process, whose /run nobody else sees. @memlock: secrets are kept out of the swap."""
+    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c",
+            'mount -t tmpfs run /run && exec "$@"', "sh", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
+            "--private-network", "--system-call-filter=@memlock", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            "--console=pipe", f"--machine={name}", "-D", root, *how]
+
+
 def _child(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
@@ -200,8 +122,8 @@ def _child(pid):
 
 class Machine:
     def __init__(self, base, directory=None):
-        self.dir = directory or tempfile.mkdtemp(prefix="machine-", dir="/tmp")
-        self.name = "derivd-" + secrets.token_hex(4)
+        self.dir = directory or tempfile.mkdtemp(prefix="machine-", dir=KIOSK_DIR)
+        self.name = f"{os.path.basename(KIOSK_DIR)}-{secrets.token_hex(4)}"
         self.root = os.path.join(self.dir, "root")
         self.holder = None
         self.group = None
@@ -216,13 +138,8 @@ class Machine:
 
     def boot(self):
         self.group = ControlGroup(self.name)
-        # All dies with the first process, whose /run nobody else sees. @memlock: secrets are kept out of the swap.
-        self.holder = Process.start(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c",
-             'mount -t tmpfs run /run && exec "$@"', "sh", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--boot",
-             "--system-call-filter=@memlock", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-             "--console=pipe", f"--machine={self.name}", "-D", self.root],
-            os.path.join(self.dir, "console"), True, before=self.group.enter)
+        self.holder = Process.start(nspawn(self.root, self.name, "--boot"), os.path.join(self.dir, "console"), True,
+                                    before=self.group.enter)
         self.up()
 
     @property
