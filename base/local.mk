@@ -8,6 +8,7 @@ base_libbase_a_SOURCES = \
 	base/text.h base/text.c base/text_safe.c \
 	base/clock.h base/clock.c \
 	base/rate.h base/rate.c \
+	base/alive.h base/alive.c \
 	base/log.h base/log.c base/note.def \
 	base/io.h base/io.c \
 	base/url.h base/url.c \

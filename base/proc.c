@@ -67,6 +67,13 @@ void proc_start_interactive(const char *program)
 	prologue(program);
 }
 
+int proc_exit_status(const struct err *e)
+{
+	if (!e)
+		return EXIT_SUCCESS;
+	return err_is(e, &ERR_CONFIG) ? PROC_EXIT_CONFIG : EXIT_FAILURE;
+}
+
 int proc_passed_count(void)
 {
 	int n = sd_listen_fds(0);

@@ -20,6 +20,13 @@ void proc_start(const char *program);
 /* The same without closing descriptors and without no-new-privileges: for what a person starts. */
 void proc_start_interactive(const char *program);
 
+/*
+ * The exit status after this error, or NULL. PROC_EXIT_CONFIG (EX_CONFIG of sysexits.h, with which systemd does not start a service
+ * again by itself): nothing but a change of the configuration mends it.
+ */
+#define PROC_EXIT_CONFIG 78
+int proc_exit_status(const struct err *e);
+
 /* Identifies this build: 40 hexadecimal digits, the same in every program of one build. */
 const char *proc_build_id(void);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/alive.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -14,6 +15,8 @@
 /* Milliseconds that a writer may hold the database. */
 #define BUSY_MS 10000
 #define PAGES_PER_STEP 1024
+/* Instructions of SQLite between two signs of life. */
+#define STEPS_OF_PROGRESS 1000000
 
 static inline void db_free(sqlite3 *db)
 {
@@ -44,6 +47,12 @@ static struct err *execute(sqlite3 *db, const char *path, const char *sql)
 	return NULL;
 }
 
+static int on_progress(void *arg UNUSED)
+{
+	alive_step();
+	return 0;
+}
+
 static struct err *open_db(const char *path, int flags, sqlite3 **ret_db)
 {
 	AUTO(db) sqlite3 *db = NULL;
@@ -51,6 +60,7 @@ static struct err *open_db(const char *path, int flags, sqlite3 **ret_db)
 	if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return sql_trouble(db, path, "open");
 	sqlite3_busy_timeout(db, BUSY_MS);
+	sqlite3_progress_handler(db, STEPS_OF_PROGRESS, on_progress, NULL);
 	*ret_db = take(db);
 	return NULL;
 }
@@ -62,8 +72,10 @@ static struct err *run_backup(sqlite3 *from, sqlite3 *to, const char *to_path)
 
 	if (!backup)
 		return sql_trouble(to, to_path, "copying");
-	while (result == SQLITE_OK)
+	while (result == SQLITE_OK) {
+		alive_step();
 		result = sqlite3_backup_step(backup, PAGES_PER_STEP);
+	}
 	int finished = sqlite3_backup_finish(backup);
 	if (result != SQLITE_DONE || finished != SQLITE_OK)
 		return sql_trouble(to, to_path, "copying");

@@ -34,7 +34,7 @@ ENGINE_LIBS = daemon/core/libengine.a daemon/backup/libbackup.a $(PROTO_LIBS) $(
 
 sbin_PROGRAMS += derivd
 derivd_SOURCES = \
-	daemon/core/main.c daemon/core/command.h daemon/core/command_backup.c daemon/core/loop.h daemon/core/loop.c \
+	daemon/core/main.c daemon/core/away.h daemon/core/away.c daemon/core/command.h daemon/core/command_backup.c daemon/core/loop.h daemon/core/loop.c \
 	daemon/core/control.h daemon/core/control_client.h daemon/core/control.c \
 	daemon/core/control_stream.c daemon/core/control_read.c daemon/core/control_metrics.c daemon/core/control_check.c \
 	daemon/core/page.h daemon/core/control_list.c daemon/core/control_rows.c daemon/core/control_queue.c \

@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/alive.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/notice.h"
 #include "daemon/core/outbox.h"
@@ -26,6 +28,8 @@
 #define PUMP_REST_MS 1000
 #define CALOG_MS 2000
 #define TIMER_SLACK_US 1000
+/* A derivd-ca that hangs keeps derivd from revoking and reading no longer than this. */
+#define READY_WAIT_MS 10000
 
 static const struct from NOBODY = { .kind = FROM_NOBODY };
 
@@ -45,12 +49,21 @@ static const char *stop_text(const struct core *c)
 	return clock ? "NOTHING IS ISSUED, the clock is behind; " : "";
 }
 
+/* As much of it as fits; a peer's error may be in it. */
+static void fit(const char *text, char *ret_text, size_t size)
+{
+	AUTO_MEM char *safe = text_safe(BYTES(text, strlen(text)));
+	AUTO_MEM char *cut = text_cut(safe, size - 1);
+
+	snprintf(ret_text, size, "%s", cut);
+}
+
 static void state_text(struct daemon *d, char *ret_text, size_t size)
 {
 	const struct core *c = d->core;
-	const char *ca = c->ca.reachable ? "CA ready" : "CA unreachable";
 	const char *gateway =
 		d->gateway && gateway_is_connected(d->gateway) ? "" : ", gateway away";
+	const char *trouble = c->ca.reachable ? NULL : c->ca.trouble;
 	uint64_t waiting = 0, blocked = 0;
 	struct err *e = store_job_count(c->store, &waiting, &blocked);
 
@@ -59,9 +72,14 @@ static void state_text(struct daemon *d, char *ret_text, size_t size)
 		err_free(e);
 		return;
 	}
-	snprintf(ret_text, size,
-		"%s%zu devices connected%s, %" PRIu64 " jobs waiting, %" PRIu64 " blocked, %s",
-		stop_text(c), presence_count(c->presence), gateway, waiting, blocked, ca);
+	AUTO_MEM char *text = xasprintf("%s%zu devices connected%s, %" PRIu64
+					" jobs waiting, %" PRIu64 " blocked, %s%s%s%s%s",
+		stop_text(c), presence_count(c->presence), gateway, waiting, blocked,
+		c->ca.reachable ? "CA ready" : "CA unreachable", trouble ? ": " : "",
+		trouble ? trouble : "",
+		d->not_in_force ? "; the configuration is not in force: " : "",
+		d->not_in_force ? d->not_in_force : "");
+	fit(text, ret_text, size);
 }
 
 static void say_status(struct daemon *d)
@@ -74,7 +92,25 @@ static void say_status(struct daemon *d)
 	if (strcmp(text, d->said) == 0)
 		return;
 	memcpy(d->said, text, sizeof(text));
-	sd_notifyf(0, "STATUS=%s", text);
+	alive_say(text);
+}
+
+/* Before it is ready there is nothing else to say. */
+static bool may_say_status(const struct daemon *d)
+{
+	return d->status_stale && !d->ready_boot_ms;
+}
+
+static void become_ready(struct daemon *d)
+{
+	const struct ca_facts *ca = &d->core->ca;
+
+	if (!d->ready_boot_ms || (!ca->seen && !ca->trouble && clock_boot_ms() < d->ready_boot_ms))
+		return;
+	d->ready_boot_ms = 0;
+	d->status_stale = false;
+	state_text(d, d->said, sizeof(d->said));
+	alive_ready(d->said);
 }
 
 void loop_facts(void *userdata, struct control_facts *ret_facts)
@@ -164,8 +200,10 @@ static int64_t next_due(struct daemon *d)
 
 	if (at < next)
 		next = at;
-	if (d->status_stale && d->status_boot_ms < next)
+	if (may_say_status(d) && d->status_boot_ms < next)
 		next = d->status_boot_ms;
+	if (d->ready_boot_ms && d->ready_boot_ms < next)
+		next = d->ready_boot_ms;
 	at = next_notice(d);
 	if (at < next)
 		next = at;
@@ -246,7 +284,8 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 	pump(d, now);
 	notices(d, now);
 	watch_log(d, now);
-	if (d->status_stale && d->status_boot_ms <= now)
+	become_ready(d);
+	if (may_say_status(d) && d->status_boot_ms <= now)
 		say_status(d);
 	rearm(d);
 	return 0;
@@ -255,8 +294,10 @@ static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *
 void loop_changed(struct daemon *d)
 {
 	d->status_stale = true;
-	if (d->ca && d->notices)
-		rearm(d);
+	if (!d->ca || !d->notices || !d->timer)
+		return;
+	become_ready(d);
+	rearm(d);
 }
 
 struct err *loop_start(struct daemon *d)
@@ -267,7 +308,9 @@ struct err *loop_start(struct daemon *d)
 	if (r < 0)
 		return err_errno(-r, "a timer");
 	d->sweep_boot_ms = clock_boot_ms() + SWEEP_MS;
+	d->ready_boot_ms = clock_boot_ms() + READY_WAIT_MS;
+	alive_say("waiting for derivd-ca");
+	become_ready(d);
 	rearm(d);
-	say_status(d);
 	return NULL;
 }

@@ -3,27 +3,21 @@
  * loop's turns end here: what the events of a turn wrote is committed when nothing else is ready, or every 64 events.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-#include "base/clock.h"
+#include "base/alive.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "daemon/core/away.h"
 #include "daemon/core/command.h"
 #include "daemon/core/loop.h"
 #include "daemon/core/request.h"
 #include "daemon/core/turn.h"
-#include "proto/worker.h"
-
-/* How long a derivd that cannot come up answers for. */
-#define TELL_MS 1000
 
 /* --- ports --- */
 
@@ -111,7 +105,10 @@ static int on_hup(
 	struct settings *fresh = NULL;
 	struct err *e = settings_load(&fresh);
 
+	free(take(d->not_in_force));
+	changed(d);
 	if (e) {
+		d->not_in_force = xstrdup(err_get_text(e));
 		log_error(e, "the configuration stays as it was");
 		return 0;
 	}
@@ -165,19 +162,7 @@ static struct err *open_loop(struct daemon *d)
 	/* After all that is ready: one commit for as much as possible. */
 	TRY(check(
 		sd_event_source_set_priority(d->turn, SD_EVENT_PRIORITY_IDLE), "the end of turns"));
-	return check(sd_event_set_watchdog(d->event, true), "the watchdog");
-}
-
-static struct err *passed(const char *name, int *ret_fd)
-{
-	int fd = -1;
-
-	TRY(proc_passed_fd(name, SOCK_SEQPACKET, true, &fd));
-	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_errno(errno, "the socket %s", name);
-	*ret_fd = fd;
-	return NULL;
+	return alive_watch(d->event);
 }
 
 static struct err *open_all(struct daemon *d)
@@ -188,8 +173,8 @@ static struct err *open_all(struct daemon *d)
 	int control_fd = -1, gateway_fd = -1;
 
 	TRY(settings_load(&s));
-	TRY(passed("control", &control_fd));
-	TRY(passed("gateway", &gateway_fd));
+	TRY(away_listener("control", &control_fd));
+	TRY(away_listener("gateway", &gateway_fd));
 	TRY(open_loop(d));
 	AUTO_MEM char *store = xstrdup(s->store);
 	TRY(core_new(store, take(s), &PORTS, d, &d->core));
@@ -199,37 +184,15 @@ static struct err *open_all(struct daemon *d)
 	return caworker_new(d->event, d->core, ca_path, changed, d, &d->ca);
 }
 
-/*
- * Whoever asks while derivd cannot come up hears why, whether it is systemd or derivd-spawn that starts it again and again:
- * those who wait at the socket, and those who come within a moment.
- */
-static void tell_callers(const struct err *why)
-{
-	int64_t end = clock_boot_ms() + TELL_MS;
-	int fd = -1;
-
-	err_free(passed("control", &fd));
-	while (fd >= 0 && clock_boot_ms() < end) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		int peer = poll(&ready, 1, (int)(end - clock_boot_ms())) > 0
-				   ? accept4(fd, NULL, NULL, SOCK_CLOEXEC)
-				   : -1;
-		if (peer >= 0)
-			err_free(worker_turn_away(peer, LINK_CONTROL, "derivd", why));
-	}
-}
-
 static struct err *run(struct daemon *d)
 {
 	struct err *e = open_all(d);
 
 	if (e) {
-		sd_notifyf(0, "STATUS=cannot start: %s", err_get_text(e));
-		tell_callers(e);
+		away_tell(e);
 		return e;
 	}
 	TRY(loop_start(d));
-	sd_notify(0, "READY=1");
 	int r = sd_event_loop(d->event);
 	sd_notify(0, "STOPPING=1");
 	return check(r, "the event loop");
@@ -247,6 +210,7 @@ static void close_all(struct daemon *d)
 	sd_event_source_disable_unref(d->timer);
 	sd_event_source_disable_unref(d->hup);
 	core_free(d->core);
+	free(d->not_in_force);
 	sd_event_unref(d->event);
 }
 
@@ -303,8 +267,7 @@ int main(int argc, char **argv)
 	proc_start("derivd");
 	struct err *e = run(&d);
 	close_all(&d);
-	if (!e)
-		return EXIT_SUCCESS;
+	int status = away_exit_status(e);
 	log_error(e, "derivd ends");
-	return EXIT_FAILURE;
+	return status;
 }

@@ -5,6 +5,7 @@
  */
 #include "daemon/core/store_sql.h"
 
+#include "base/alive.h"
 #include "daemon/backup/dbcopy.h"
 #include "proto/kind.h"
 
@@ -175,10 +176,16 @@ struct err *store_read_schema(struct store *s)
 static struct err *upgrade(struct store *s)
 {
 	TRY(store_read_schema(s));
-	if (s->schema && s->schema < ARRAY_LEN(steps))
+	if (s->schema && s->schema < ARRAY_LEN(steps)) {
+		AUTO_MEM char *status = xasprintf(
+			"upgrading the store from schema %u to %zu", s->schema, ARRAY_LEN(steps));
+		alive_say(status);
 		TRY(dbcopy_before_upgrade(s->path, s->schema));
-	for (size_t i = s->schema; i < ARRAY_LEN(steps); i++)
+	}
+	for (size_t i = s->schema; i < ARRAY_LEN(steps); i++) {
+		alive_step();
 		TRY(take_step(s, i));
+	}
 	return store_commit(s);
 }
 

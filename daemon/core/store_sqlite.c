@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alive.h"
 #include "proto/kind.h"
 
 /*
@@ -19,6 +20,8 @@
 #define WAL_PAGES "4000"
 /* Milliseconds that another process (sqlite3 at the shell, a backup) may hold the database. */
 #define BUSY_MS 2000
+/* Instructions of SQLite between two signs of life: some milliseconds. */
+#define STEPS_OF_PROGRESS 1000000
 
 struct err *sql_error(struct store *s, const char *what)
 {
@@ -44,8 +47,16 @@ static struct err *execute(struct store *s, const char *text)
 	return NULL;
 }
 
+/* Called by SQLite now and then during a long statement. */
+static int on_progress(void *arg UNUSED)
+{
+	alive_step();
+	return 0;
+}
+
 static struct err *settings(struct store *s)
 {
+	sqlite3_progress_handler(s->db, STEPS_OF_PROGRESS, on_progress, NULL);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	sqlite3_extended_result_codes(s->db, 0);
 	TRY(execute(s, "PRAGMA journal_mode = WAL"));

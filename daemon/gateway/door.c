@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +28,8 @@
 #define PAUSE_SLACK_US (10 * 1000)
 /* Bytes that were sent and are not acknowledged for so long end the connection. */
 #define UNACKNOWLEDGED_MS 60000
+/* With phones that knock without end a gateway with a mistake in its configuration is started no more often. */
+#define AWAY_MS 5000
 /* Descriptors for everything that is not a device. */
 #define DESCRIPTORS_SPARE 64
 
@@ -155,6 +159,23 @@ void door_free(struct door *d)
 	sd_event_source_disable_unref(d->io);
 	sd_event_source_disable_unref(d->pause);
 	free(d);
+}
+
+void door_turn_away(int fd)
+{
+	int64_t now = clock_boot_ms(), end = now + AWAY_MS;
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	sigset_t none;
+
+	/* Nothing has to be put in order any more: signals end it. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (; now < end; now = clock_boot_ms()) {
+		if (poll(&ready, 1, (int)(end - now)) > 0) {
+			int device = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+			fd_cleanup(&device);
+		}
+	}
 }
 
 void door_fit_descriptors(struct settings *s)

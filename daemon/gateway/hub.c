@@ -5,9 +5,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/alive.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/gateway/conn.h"
@@ -23,6 +23,43 @@
 
 /* Fewer devices are not worth the trouble. */
 #define CROWD 500
+
+/* --- status --- */
+
+static char *get_status(const struct hub *h)
+{
+	const char *away =
+		h->met_derivd ? ", derivd is away" : ", derivd has not been reached yet";
+
+	return xasprintf("%zu device%s connected%s%s%s", h->devices, h->devices == 1 ? "" : "s",
+		uplink_is_ready(h->uplink) ? "" : away,
+		h->not_in_force ? "; the configuration is not in force: " : "",
+		h->not_in_force ? h->not_in_force : "");
+}
+
+static void say_status(struct hub *h)
+{
+	AUTO_MEM char *status = get_status(h);
+
+	if (!h->said_status || strcmp(status, h->said_status) == 0)
+		return;
+	alive_say(status);
+	free(h->said_status);
+	h->said_status = take(status);
+}
+
+void hub_ready(struct hub *h)
+{
+	h->said_status = get_status(h);
+	alive_ready(h->said_status);
+}
+
+void hub_keep(struct hub *h, const struct err *why)
+{
+	free(h->not_in_force);
+	h->not_in_force = xstrdup(err_get_text(why));
+	say_status(h);
+}
 
 /* --- derivd --- */
 
@@ -44,8 +81,10 @@ static void on_ready(void *userdata)
 {
 	struct hub *h = userdata;
 
+	h->met_derivd = true;
 	h->syncing = true;
 	hub_announce(h);
+	say_status(h);
 }
 
 static void on_lost(void *userdata)
@@ -54,6 +93,7 @@ static void on_lost(void *userdata)
 
 	conn_forget_all(h);
 	conn_resume_all(h);
+	say_status(h);
 }
 
 static void on_drained(void *userdata)
@@ -107,18 +147,6 @@ static void set_waits(struct due *d, const struct settings *s)
 	due_set_wait(d, DUE_STALL, s->stall_ms);
 	due_set_wait(d, DUE_LINGER, LINGER_MS);
 	due_set_wait(d, DUE_ADDRESS, ADDRESS_MS);
-}
-
-static void say_status(struct hub *h)
-{
-	AUTO_MEM char *status = xasprintf("%zu device%s connected%s", h->devices,
-		h->devices == 1 ? "" : "s", uplink_is_ready(h->uplink) ? "" : ", derivd is away");
-
-	if (h->said_status && strcmp(status, h->said_status) == 0)
-		return;
-	sd_notifyf(0, "STATUS=%s", status);
-	free(h->said_status);
-	h->said_status = take(status);
 }
 
 static void say_tally(struct hub *h)
@@ -205,6 +233,7 @@ void hub_free(struct hub *h)
 	settings_free(h->settings);
 	SSL_CTX_free(h->tls);
 	free(h->said_status);
+	free(h->not_in_force);
 	free(h);
 }
 
@@ -216,6 +245,8 @@ void hub_reload(struct hub *h, struct settings *take_settings, SSL_CTX *take_tls
 	h->settings = take_settings;
 	SSL_CTX_free(h->tls);
 	h->tls = take_tls;
+	free(take(h->not_in_force));
+	say_status(h);
 	/* With its date, which may be another one. */
 	h->syncing = true;
 	hub_announce(h);

@@ -49,6 +49,8 @@ struct hub {
 	sd_event_source *housekeeping;
 	unsigned int rounds;
 	char *said_status;
+	bool met_derivd;     /* since the start */
+	char *not_in_force; /* why the configuration that was to be read again is not used; or NULL */
 };
 
 /* settings and tls are taken also on failure; path: derivd's socket. */
@@ -58,6 +60,10 @@ void hub_free(struct hub *h);
 DEFINE_AUTO(hub, struct hub *, hub_free);
 /* New settings and keys for what comes from now on; both are taken. */
 void hub_reload(struct hub *h, struct settings *take_settings, SSL_CTX *take_tls);
+/* The configuration that was to be read again cannot be used, why: "systemctl status" says so until it can. */
+void hub_keep(struct hub *h, const struct err *why);
+/* Says so to the service manager. */
+void hub_ready(struct hub *h);
 /* Tells derivd of connections that it does not know of, as far as its queue allows. */
 void hub_announce(struct hub *h);
 

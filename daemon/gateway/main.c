@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/alive.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -66,6 +67,7 @@ static int on_reload(
 	sd_notify(0, "RELOADING=1");
 	struct err *e = load(&settings, &tls);
 	if (e) {
+		hub_keep(userdata, e);
 		log_error(e, "the old configuration stays");
 	} else {
 		door_fit_descriptors(settings);
@@ -100,7 +102,7 @@ static inline UNUSED void event_free(sd_event *event)
 }
 DEFINE_AUTO(event, sd_event *, event_free);
 
-static struct err *serve(void)
+static struct err *serve(int fd)
 {
 	AUTO(event) sd_event *event = NULL;
 	AUTO(hub) struct hub *h = NULL;
@@ -108,9 +110,7 @@ static struct err *serve(void)
 	AUTO_MEM char *path = proc_runtime_path("gateway.sock");
 	struct settings *settings = NULL;
 	SSL_CTX *tls = NULL;
-	int fd;
 
-	TRY(proc_passed_fd("device", SOCK_STREAM, true, &fd));
 	TRY(load(&settings, &tls));
 	door_fit_descriptors(settings);
 	int r = sd_event_new(&event);
@@ -119,10 +119,25 @@ static struct err *serve(void)
 	TRY(hub_new(event, settings, tls, path, &h));
 	TRY(watch_signals(event, h));
 	TRY(door_new(h, fd, &d));
-	sd_event_set_watchdog(event, true);
-	sd_notify(0, "READY=1");
+	TRY(alive_watch(event));
+	hub_ready(h);
 	r = sd_event_loop(event);
 	return r < 0 ? err_errno(-r, "the event loop") : NULL;
+}
+
+/* A gateway that cannot come up. */
+static struct err *start(void)
+{
+	int fd;
+
+	TRY(proc_passed_fd("device", SOCK_STREAM, true, &fd));
+	struct err *e = serve(fd);
+	if (!e)
+		return NULL;
+	AUTO_MEM char *status = xasprintf("cannot start: %s", err_get_text(e));
+	alive_say(status);
+	door_turn_away(fd);
+	return e;
 }
 
 static struct err *check(void)
@@ -141,14 +156,6 @@ static int usage_error(void)
 	return 2;
 }
 
-static int report(struct err *take_e)
-{
-	if (!take_e)
-		return 0;
-	log_error(take_e, PROGRAM);
-	return 1;
-}
-
 /* Of a command: to the person who typed it. */
 static int tell(struct err *take_e)
 {
@@ -160,11 +167,20 @@ static int tell(struct err *take_e)
 	return 1;
 }
 
+static int run_service(void)
+{
+	struct err *e = start();
+	int status = proc_exit_status(e);
+
+	log_error(e, PROGRAM);
+	return status;
+}
+
 static int run_command(const struct options *o, int n, char **words)
 {
 	if (n == 0) {
 		proc_start(PROGRAM);
-		return report(serve());
+		return run_service();
 	}
 	proc_start_interactive(PROGRAM);
 	if (strcmp(words[0], "check") == 0 && n == 1)

@@ -56,3 +56,7 @@ EXTRA_DIST += tests/e2e/test_roles.py
 # From installed programs to a kiosk that works
 TESTS += tests/e2e/test_setup.py
 EXTRA_DIST += tests/e2e/test_setup.py
+
+# The long-lived programs as services
+TESTS += tests/e2e/test_service.py
+EXTRA_DIST += tests/e2e/test_service.py tests/lib/service.py
