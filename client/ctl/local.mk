@@ -13,7 +13,7 @@ client_ctl_libctl_a_SOURCES = \
 	client/ctl/person.h client/ctl/pins.c client/ctl/qr.c client/ctl/qr.h client/ctl/roles.c client/ctl/session.c client/ctl/session.h \
 	client/ctl/setup.c client/ctl/setup.h client/ctl/setup_part.h client/ctl/setup_anchor.c client/ctl/setup_anchor.h client/ctl/setup_anchor_part.h \
 	client/ctl/setup_ask.c client/ctl/setup_check.c client/ctl/setup_do.c client/ctl/setup_found.c client/ctl/setup_host.c \
-	client/ctl/setup_load.c client/ctl/setup_questions.c client/ctl/setup_system.c client/ctl/setup_write.c \
+	client/ctl/setup_keys.c client/ctl/setup_load.c client/ctl/setup_questions.c client/ctl/setup_system.c client/ctl/setup_write.c \
 	client/ctl/session_call.c client/ctl/session_card.c client/ctl/session_device.c \
 	client/ctl/session_end.c client/ctl/session_open.c client/ctl/session_wait.c client/ctl/show.c \
 	client/ctl/status.c client/ctl/table.c client/ctl/table.h client/ctl/term.c client/ctl/term.h \

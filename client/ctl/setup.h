@@ -88,6 +88,8 @@ MUST_CHECK struct err *check_escrow(struct setup *s, struct setup_answer *a);
 /* --- setup_host.c --- */
 MUST_CHECK struct err *check_host(struct setup *s, struct setup_answer *a);
 MUST_CHECK struct err *check_smtp(struct setup *s, struct setup_answer *a);
+/* Does something listen at this port, at any address? */
+bool setup_is_port_taken(const char *port);
 /* This machine's name as phones might reach it; the caller frees; NULL when it has none. */
 char *setup_own_name(void);
 /* Is a server on this machine only? */
@@ -111,7 +113,7 @@ void setup_show_answers(const struct setup *s);
 /* "yes" to what is about to be done. CTL_ERR_CANCELLED. */
 MUST_CHECK struct err *setup_confirm(void);
 
-/* --- setup_do.c, setup_write.c --- */
+/* --- setup_do.c, setup_keys.c, setup_write.c --- */
 /* All steps that are needed; with dry_run only says which. *ret_did: was there anything to do? */
 MUST_CHECK struct err *setup_do(struct setup *s, bool *ret_did);
 /* Is there anything to do, as things stand? */

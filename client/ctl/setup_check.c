@@ -50,6 +50,9 @@ struct err *check_port(struct setup *s UNUSED, struct setup_answer *a)
 		err_free(text_parse_u64(a->values[0], 65535, &port));
 	if (!port)
 		return err_new(&SETUP_ERR_ANSWER, _("one number from 1 to 65535 is needed"));
+	if (setup_is_port_taken(a->values[0]))
+		return err_new(&SETUP_ERR_DOUBT,
+			_("something on this machine listens at port %s already"), a->values[0]);
 	return NULL;
 }
 

@@ -145,42 +145,6 @@ static struct err *make_ca(struct setup *s)
 	return setup_run(s, "derivd-ca", words);
 }
 
-/* --- keys that leave --- */
-
-static bool needs_putting_away(const struct setup *s)
-{
-	AUTO_MEM char *dir = setup_state_path(s, "ceremony");
-
-	return s->found.ceremony || !s->found.ca || access(dir, F_OK) == 0;
-}
-
-/* Copied, on the disk, and then removed. What has the name there already is another CA's, and keeps a number. */
-static struct err *put_away(struct setup *s, const char *dir, const char *name)
-{
-	AUTO_MEM char *from = xasprintf("%s/%s", dir, name);
-	AUTO_MEM char *to = xasprintf("%s/%s", setup_value(s, SETUP_KEYS), name);
-	const char *const copy[] = { "--backup=numbered", "--preserve=mode", "--", from, to, NULL };
-	const char *const sync_it[] = { "--", to, setup_value(s, SETUP_KEYS), NULL };
-
-	if (access(from, F_OK) != 0)
-		return NULL;
-	TRY(setup_run(s, "cp", copy));
-	TRY(setup_run(s, "sync", sync_it));
-	return unlink(from) == 0 ? NULL : err_errno(errno, "%s", from);
-}
-
-static struct err *put_all_away(struct setup *s)
-{
-	AUTO_MEM char *dir = setup_state_path(s, "ceremony");
-	const char *to = setup_value(s, SETUP_KEYS);
-
-	if (mkdir(to, 0700) != 0 && errno != EEXIST)
-		return err_errno(errno, "%s", to);
-	TRY(put_away(s, dir, "root.key"));
-	TRY(put_away(s, dir, "history.key"));
-	return rmdir(dir) == 0 || errno == ENOENT ? NULL : err_errno(errno, "%s", dir);
-}
-
 /* --- does derivd-ca agree? --- */
 
 static bool always(const struct setup *s UNUSED)
@@ -221,8 +185,8 @@ static const struct step {
 	{ "escrow", N_("a key and a certificate for escrow"), is_escrow_new, setup_make_escrow,
 		false },
 	{ "ca", N_("the CA: its keys, its log, deployment.conf"), needs_ca, make_ca, false },
-	{ "keys", N_("keys that leave, into their directory"), needs_putting_away, put_all_away,
-		false },
+	{ "keys", N_("keys that leave, into their directory"), setup_needs_putting_away,
+		setup_put_away, false },
 	{ "check", N_("derivd-ca reads what it is given"), always, check_ca, true },
 	{ "roles", N_("who may do what"), setup_needs_roles, setup_give_roles, false },
 	{ "services", N_("the services, now and whenever this machine starts"),

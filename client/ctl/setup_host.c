@@ -1,5 +1,6 @@
 /* setup_host.c: names and addresses: does the name lead somewhere, is the address one of this machine? */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "client/ctl/setup.h"
 #include "proto/host.h"
@@ -107,6 +109,30 @@ struct err *check_host(struct setup *s UNUSED, struct setup_answer *a)
 			_("the name %s leads nowhere (%s); right if phones have another DNS"), host,
 			gai_strerror(code));
 	return NULL;
+}
+
+/* Would the gateway's socket find its place? Binding tells; nothing listens. */
+bool setup_is_port_taken(const char *port)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	AUTO(addrinfo) struct addrinfo *found = NULL;
+	const int on = 1;
+	bool taken = false;
+
+	if (getaddrinfo(NULL, port, &hints, &found) != 0)
+		return false;
+	for (const struct addrinfo *i = found; i && !taken; i = i->ai_next) {
+		AUTO_FD int fd =
+			socket(i->ai_family, i->ai_socktype | SOCK_CLOEXEC, i->ai_protocol);
+		if (fd < 0)
+			continue;
+		/* As systemd does it, so that connections that have ended do not count. */
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		taken = bind(fd, i->ai_addr, i->ai_addrlen) != 0 && errno == EADDRINUSE;
+	}
+	return taken;
 }
 
 char *setup_own_name(void)

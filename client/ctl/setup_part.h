@@ -26,6 +26,9 @@ struct question {
 extern const struct question setup_questions[SETUP_ANSWERS];
 
 /* Steps, and whether they are needed. */
+bool setup_needs_putting_away(const struct setup *s);
+/* From derivd-ca's ceremony/ into the directory of SETUP_KEYS. */
+MUST_CHECK struct err *setup_put_away(struct setup *s);
 bool setup_needs_roles(const struct setup *s);
 MUST_CHECK struct err *setup_give_roles(struct setup *s);
 bool setup_needs_services(const struct setup *s);

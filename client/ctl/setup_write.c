@@ -1,8 +1,6 @@
-/* setup_write.c: what setup itself writes: the escrow key when it is made here, and drop-ins. */
+/* setup_write.c: the drop-ins that setup itself writes. */
 #include <errno.h>
-#include <glob.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -10,46 +8,9 @@
 #include "base/proc.h"
 #include "client/ctl/setup.h"
 #include "client/ctl/setup_part.h"
-#include "proto/pem.h"
-#include "proto/plaincert.h"
-#include "proto/sig.h"
 
 #define SOCKET_DROP_IN_DIR "/etc/systemd/system/derivd-gateway.socket.d"
 #define SOCKET_DROP_IN SOCKET_DROP_IN_DIR "/10-setup.conf"
-
-/* What a setup that was killed here has left: a key that nobody has used. */
-static void remove_parts(const char *key_path)
-{
-	AUTO_MEM char *pattern = xasprintf("%s.??????", key_path);
-	glob_t found = { 0 };
-
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			(void)unlink(found.gl_pathv[i]);
-	globfree(&found);
-}
-
-/* The certificate last: where it is, the key is too. */
-struct err *setup_make_escrow(struct setup *s)
-{
-	const char *dir = setup_value(s, SETUP_KEYS);
-	AUTO_MEM char *key_path = xasprintf("%s/escrow.key", dir);
-	AUTO_MEM char *certificate_path = xasprintf("%s/escrow.pem", dir);
-	AUTO(buf) struct buf *secret = NULL;
-	AUTO(buf) struct buf *der = NULL;
-
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return err_errno(errno, "%s", dir);
-	if (access(certificate_path, F_OK) == 0)
-		return NULL;
-	AUTO(pkey) EVP_PKEY *key = sig_new_p256();
-	TRY(plaincert_make(key, key, PLAINCERT_SEALING, "derivd escrow", &der));
-	TRY(pem_write_key(key, &secret));
-	AUTO(buf) struct buf *pem = pem_write_certificate(buf_bytes(der));
-	remove_parts(key_path);
-	TRY(io_write_file(key_path, buf_bytes(secret), 0600));
-	return io_write_file(certificate_path, buf_bytes(pem), 0644);
-}
 
 static void add_list(struct buf *text, const char *key, const struct setup_answer *a)
 {

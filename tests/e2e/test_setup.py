@@ -332,8 +332,21 @@ def _():
     os.makedirs(kiosk.at("keys"), 0o700)
     kiosk.write("keys/root.key", "the other one\n", 0o600)
     kiosk.setup()
-    with open(kiosk.at("keys/root.key.~1~")) as f:
+    with open(kiosk.at("keys/root.key.1")) as f:
         tap.equal(f.read(), "the other one\n")
+
+
+@tap.test("a directory that derivd-ca has put where its keys were: root does not touch what it points to")
+def _():
+    victim = kiosk.write("victim/root.key", "somebody's\n", 0o600)
+    ceremony = kiosk.at("lib/derivd-ca/ceremony")
+    for place in (lambda: os.symlink(kiosk.at("victim"), ceremony), lambda: shutil.copytree(kiosk.at("victim"), ceremony)):
+        place()
+        if not os.path.islink(ceremony):
+            os.chown(ceremony, UIDS["derivd-ca"], UIDS["derivd-ca"])
+        tap.equal(kiosk.setup(check=False).returncode, 1 if os.path.islink(ceremony) else 5)
+        tap.check(os.path.exists(victim), "gone")
+        os.unlink(ceremony) if os.path.islink(ceremony) else shutil.rmtree(ceremony)
 
 
 @tap.test("without a person, as lines of JSON; and the kiosk serves, with an escrow key that opens what was sealed to it")

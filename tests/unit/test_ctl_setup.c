@@ -1,8 +1,11 @@
 /* test_ctl_setup.c: what answers of derivctl setup must be, and the one form that they are brought into. */
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/io.h"
 #include "client/ctl/setup.h"
 #include "client/ctl/setup_part.h"
 
@@ -64,12 +67,22 @@ static void organizations(void **state)
 
 static void ports(void **state)
 {
-	expect(check_port, "7443", "7443");
+	expect(check_port, "17443", "17443");
 	expect(check_port, "0443", "<answer>");
 	expect(check_port, "0", "<answer>");
 	expect(check_port, "65536", "<answer>");
 	expect(check_port, "7443,7444", "<answer>");
 	expect(check_port, "https", "<answer>");
+	/* One that somebody listens at, whoever that is. */
+	AUTO_FD int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	AUTO_MEM char *port = xasprintf("%d", ntohs(address.sin_port));
+	expect(check_port, port, "<doubt>");
 	(void)state;
 }
 
