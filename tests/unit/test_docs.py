@@ -35,7 +35,7 @@ PROGRAMS = {"derivctl": ("client/ctl/derivctl.1", "client/ctl"), "derivd-device"
             "derivd-gateway": ("daemon/gateway/derivd-gateway.8", "daemon/gateway"),
             "derivd-metrics": ("client/metrics/derivd-metrics.8", "client/metrics"),
             "derivd-spawn": ("daemon/spawn/derivd-spawn.8", "daemon/spawn")}
-DOCS = ("README.md", "doc/BACKUP.md", "doc/GATEWAY-KEY.md", "doc/PRIVSEP.md", "doc/TOUR.md")
+DOCS = ("README.md", "doc/TROUBLESHOOT.md", "doc/BACKUP.md", "doc/BY-HAND.md", "doc/GATEWAY-KEY.md", "doc/PRIVSEP.md", "doc/TOUR.md")
 
 
 def read(path):
@@ -211,6 +211,34 @@ def _():
 
 # ---- doc/ ----
 
+def paragraphs(path):
+    """{name: text} of the paragraphs and headings that begin with `name`."""
+    found = {}
+    for part in re.split(r"\n(?=#|\n)", read(path)):
+        head = re.match(r"\n?(?:#+ |- |\*\*)?((?:`[A-Za-z0-9-]+`(?:, | and )?)+)", part)
+        for name in re.findall(r"`([A-Za-z0-9-]+)`", head.group(1)) if head else []:
+            found[name] = found.get(name, "") + part
+    return found
+
+
+@tap.test("doc/TROUBLESHOOT.md has a paragraph on each check of doctor, each kind of error and each alert")
+def _():
+    there = paragraphs("doc/TROUBLESHOOT.md")
+    doctor = read("client/ctl/doctor.def")
+    wanted = {"check": re.findall(r'^CHECK\("([^"]+)"', doctor, re.M),
+              "verdict of doctor": re.findall(r'^ADVICE\(\w+,\s*"([^"]+)"', doctor, re.M),
+              "kind": re.findall(r'^KIND\(\w+,\s*"([^"]+)"', read("proto/kind.def"), re.M),
+              "kind of the phone": re.findall(r'err_kind ERR_\w+ = \{ "([^"]+)"', read("client/device/fault.c")),
+              "alert": re.findall(r"- alert: (\w+)", read("contrib/metrics/alerts.yml"))}
+    for what, names in wanted.items():
+        tap.check(len(names) >= 10, f"only {len(names)} names: {what}")
+        for name in names:
+            tap.check(len(there.get(name, "")) > 60, f"there is no paragraph on the {what} `{name}`")
+    everything = {name for names in wanted.values() for name in names}
+    for name in there:
+        tap.check(name in everything, f"`{name}` has a paragraph, and nothing says it")
+
+
 def commands_in(text):
     """Lines of code, and code within the text, that call programs of ours."""
     for code in re.findall(r"^ {4}(.*)$", text, re.M) + re.findall(r"`([^`\n]+)`", text):
@@ -238,7 +266,7 @@ def _():
                       f"{path}: derivctl has no {' '.join(rest[:2])}")
             own = ctl_commands().get(command, set()) | {"json", "plain", "lang"}
             tap.check(not command or options <= own, f"{path}: {' '.join(words)}: only {sorted(own)}")
-    tap.check(n > 20, f"only {n} commands were found")
+    tap.check(n > 50, f"only {n} commands were found")
 
 
 @tap.test("files, journal fields and alerts that doc/ names are there")
