@@ -146,8 +146,8 @@ static struct err *make_dir(const char *path, mode_t mode)
 {
 	struct stat st;
 
-	/* The umask is not ours to change: chmod after it. */
-	if (mkdir(path, 0700) == 0)
+	/* The umask is not ours to change: chmod after it, which changes nothing where it allows the mode. */
+	if (mkdir(path, mode) == 0)
 		return chmod(path, mode) == 0 ? NULL : err_errno(errno, "%s", path);
 	int mkdir_errno = errno;
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
