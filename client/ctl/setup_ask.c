@@ -1,5 +1,6 @@
 /* setup_ask.c: the questions, and whoever answers them: the command line, the defaults, or a person. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,22 +21,45 @@ const char *setup_option(enum setup_key key)
 
 /* --- a person --- */
 
+static volatile sig_atomic_t stopped;
+
 static void on_stop(int number UNUSED)
 {
+	stopped = 1;
 }
 
-/* What interrupts ends reading, too. *ret_line: the caller frees. */
+/* Until there is something to read. Ctrl-C is heard here, whenever it came since the question was shown. */
+static void wait_for_input(const sigset_t *usual)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	while (!stopped && ppoll(&input, 1, NULL, usual) < 0 && errno == EINTR)
+		;
+}
+
+/* *ret_line: the caller frees. */
 static struct err *read_line(char **ret_line)
 {
 	const struct sigaction stop = { .sa_handler = on_stop };
 	struct sigaction before;
 	AUTO_MEM char *line = NULL;
+	sigset_t interrupt, usual;
 	size_t size = 0;
 
-	TRY(ctl_written());
+	(void)sigemptyset(&interrupt);
+	(void)sigaddset(&interrupt, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &interrupt, &usual);
 	(void)sigaction(SIGINT, &stop, &before);
-	ssize_t n = getline(&line, &size, stdin);
+	/* poll must see all that has not been read. */
+	(void)setvbuf(stdin, NULL, _IONBF, 0);
+	AUTO(err) struct err *e = ctl_written();
+	if (!e)
+		wait_for_input(&usual);
+	(void)sigprocmask(SIG_SETMASK, &usual, NULL);
+	ssize_t n = stopped || e ? -1 : getline(&line, &size, stdin);
 	(void)sigaction(SIGINT, &before, NULL);
+	if (e)
+		return take(e);
 	if (n < 0) {
 		(void)printf("\n");
 		return err_new(&CTL_ERR_CANCELLED, _("stopped; nothing was written"));
