@@ -228,6 +228,7 @@ def _():
     wanted = {"check": re.findall(r'^CHECK\("([^"]+)"', doctor, re.M),
               "verdict of doctor": re.findall(r'^ADVICE\(\w+,\s*"([^"]+)"', doctor, re.M),
               "kind": re.findall(r'^KIND\(\w+,\s*"([^"]+)"', read("proto/kind.def"), re.M),
+              "kind that is not of the wire": [k for k in re.findall(r'^FAULT\("([^"]*)"', read("base/note.def"), re.M) if k],
               "kind of the phone": re.findall(r'err_kind ERR_\w+ = \{ "([^"]+)"', read("client/device/fault.c")),
               "alert": re.findall(r"- alert: (\w+)", read("contrib/metrics/alerts.yml"))}
     for what, names in wanted.items():
