@@ -1,6 +1,10 @@
-/* limit.c: the table is sorted once, at first use, and then searched by type and field. */
+/*
+ * limit.c: the table is sorted once, at first use, and then searched by type and field. libderivd-device may be used by several
+ * threads.
+ */
 #include "proto/limit.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -19,7 +23,7 @@ static struct limit limits[] = {
 #undef LIMIT
 };
 
-static bool sorted;
+static pthread_once_t sorted = PTHREAD_ONCE_INIT;
 
 static int compare(const void *pa, const void *pb)
 {
@@ -43,13 +47,11 @@ static void sort(void)
 		l->index = (unsigned int)(f - l->type->fields);
 	}
 	qsort(limits, ARRAY_LEN(limits), sizeof(limits[0]), compare);
-	sorted = true;
 }
 
 const struct limit *limit_table(size_t *ret_n)
 {
-	if (!sorted)
-		sort();
+	pthread_once(&sorted, sort);
 	*ret_n = ARRAY_LEN(limits);
 	return limits;
 }
@@ -58,7 +60,6 @@ const struct limit *limit_find(const ProtobufCMessageDescriptor *type, unsigned 
 {
 	struct limit key = { .type = type, .index = index };
 
-	if (!sorted)
-		sort();
+	pthread_once(&sorted, sort);
 	return bsearch(&key, limits, ARRAY_LEN(limits), sizeof(limits[0]), compare);
 }
