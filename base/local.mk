@@ -15,7 +15,7 @@ base_libbase_a_SOURCES = \
 	base/proc.h base/proc.c base/build_id.c \
 	base/conf.h base/conf.c
 nodist_base_libbase_a_SOURCES = base/build-id.h
-base_libbase_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFUSE_CFLAGS)
+base_libbase_a_CFLAGS = $(SHARED_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFUSE_CFLAGS)
 BASE_LIBS = base/libbase.a $(SYSTEMD_LIBS) $(CONFUSE_LIBS)
 
 # The build id is a hash over the sources and over how they are compiled. It is computed in each run of make,

@@ -7,7 +7,8 @@ EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/cop
 	contrib/debian/derivctl.install contrib/debian/derivd-device.install contrib/debian/derivd-gateway.install \
 	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs \
 	contrib/debian/derivd.install contrib/debian/derivd.lintian-overrides contrib/debian/derivd.postrm \
-	contrib/debian/derivd.templates contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
+	contrib/debian/derivd.templates contrib/debian/libderivd-device-dev.install \
+	contrib/debian/libderivd-device0.install contrib/debian/libderivd-device0.symbols contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
 	contrib/debian/source/format
 
 # Completions; zsh of Debian looks for those of packages in vendor-completions.

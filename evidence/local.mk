@@ -19,5 +19,5 @@ evidence_libevidence_a_SOURCES = \
 	evidence/bundle.h evidence/bundle.c evidence/evidence.c \
 	evidence/seal.h evidence/seal.c evidence/seal_form.h evidence/seal_form.c \
 	evidence/seal_p256.h evidence/seal_p256.c
-evidence_libevidence_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CONFUSE_CFLAGS)
+evidence_libevidence_a_CFLAGS = $(SHARED_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CONFUSE_CFLAGS)
 EVIDENCE_LIBS = evidence/libevidence.a $(PROTO_LIBS) $(BASE_LIBS) $(CRYPTO_LIBS)

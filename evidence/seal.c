@@ -78,9 +78,14 @@ static void *wiping_realloc(void *p, size_t len, const char *file, int line)
 	return q;
 }
 
+bool seal_wipe_freed(void)
+{
+	return CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) == 1;
+}
+
 void seal_start(void)
 {
-	if (!CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free))
+	if (!seal_wipe_freed())
 		err_abort("seal_start came after the first use of libcrypto");
 }
 
@@ -115,8 +120,8 @@ struct err *seal_recipient(X509 *cert)
 	bool ec;
 
 	TRY(check_recipient(cert, &ec));
-	return err_as(&ERR_CERT_NOT_ELIGIBLE,
-		key_from_pubkey(X509_get_X509_PUBKEY(cert), &key), "its key");
+	return err_as(&ERR_CERT_NOT_ELIGIBLE, key_from_pubkey(X509_get_X509_PUBKEY(cert), &key),
+		"its key");
 }
 
 /*

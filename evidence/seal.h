@@ -29,6 +29,8 @@ struct seal_context {
  * overwritten first, so that no copy of a key outlives its use. Aborts when libcrypto has allocated already.
  */
 void seal_start(void);
+/* The same for a library, which does not know who was first: false when it was too late, and then nothing changes. */
+bool seal_wipe_freed(void);
 
 /* A subject key identifier of a recipient is not longer. */
 #define SEAL_SKI_MAX 64

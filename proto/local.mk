@@ -17,14 +17,14 @@ proto_libproto_a_SOURCES = \
 	proto/sig.h proto/sig.c proto/sig_key.c \
 	proto/pem.h proto/pem.c proto/plaincert.h proto/plaincert.c \
 	proto/host.h proto/host.c proto/deployment.h proto/deployment.c
-proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS) $(CONFUSE_CFLAGS)
+proto_libproto_a_CFLAGS = $(SHARED_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS) $(CONFUSE_CFLAGS)
 
 # What protoc-c makes is compiled apart: our warnings are not its.
 nodist_proto_libwire_a_SOURCES = \
 	proto/common.pb-c.c proto/card.pb-c.c proto/control.pb-c.c proto/ca.pb-c.c proto/courier.pb-c.c \
 	proto/gateway.pb-c.c proto/device.pb-c.c
 proto_libwire_a_SOURCES =
-proto_libwire_a_CFLAGS = $(HARDEN_CFLAGS) $(PROTOBUF_C_CFLAGS) -w
+proto_libwire_a_CFLAGS = $(HARDEN_CFLAGS) -fPIC -fvisibility=hidden $(PROTOBUF_C_CFLAGS) -w
 PROTO_CFLAGS = $(PROTOBUF_C_CFLAGS) $(SYSTEMD_CFLAGS) $(CRYPTO_CFLAGS)
 PROTO_LIBS = proto/libproto.a proto/libwire.a base/libbase.a $(PROTOBUF_C_LIBS) $(CRYPTO_LIBS) \
 	$(SYSTEMD_LIBS) $(CONFUSE_LIBS)

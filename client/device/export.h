@@ -1,6 +1,6 @@
 /*
- * export.h: credentials out of the state directory, for programs that use them: PEM files, or PKCS#12 (RFC 7292) with
- * AES-256 (PBES2), one credential a file, since readers take the wrong one out of several.
+ * export.h: credentials out of the state directory, for programs that use them: PEM, or PKCS#12 (RFC 7292) with AES-256 (PBES2), one
+ * credential at a time, since readers take the wrong one out of several.
  */
 #ifndef DERIVD_DEVICE_EXPORT_H
 #define DERIVD_DEVICE_EXPORT_H
@@ -12,20 +12,18 @@
 /* Bytes of a password. */
 #define EXPORT_PASSWORD_MAX 256
 
-/* What is exported: only usable credentials. */
-struct export_choice {
-	Common__Purpose purpose; /* 0: all */
-	const char *serial;      /* hexadecimal, or a beginning of it; NULL: any */
-};
-
-/*
- * A directory PURPOSE for each credential, with key.pem, certificate.pem and chain.pem (issuer first, root last); several of one
- * purpose are PURPOSE-SERIAL. The configurations of mail apps, as they came, in the directory apps.
- */
-MUST_CHECK struct err *export_pem(
-	const struct home *h, const struct export_choice *choice, const char *dir);
-/* The one credential that fits; ERR_NO_SUCH, ERR_AMBIGUOUS. The password is the file's first line. */
-MUST_CHECK struct err *export_p12(const struct home *h, const struct export_choice *choice,
-	const char *path, const char *password_path);
+/* The slot of that key, which has key and certificate. id: hexadecimal. ERR_NO_SUCH. */
+MUST_CHECK struct err *export_find(struct state *s, const char *id, const struct slot **ret_slot);
+/* PKCS#8, not encrypted. */
+MUST_CHECK struct err *export_key(
+	const struct home *h, const struct slot *slot, struct buf **ret_pem);
+MUST_CHECK struct err *export_certificate(
+	const struct home *h, const struct slot *slot, struct buf **ret_pem);
+/* The CA certificates: issuer first, root last. */
+MUST_CHECK struct err *export_chain(
+	const struct home *h, const struct state *s, struct buf **ret_pem);
+/* Without the root. password: UTF-8, 1 to EXPORT_PASSWORD_MAX bytes; ERR_FORMAT. */
+MUST_CHECK struct err *export_p12(const struct home *h, const struct state *s,
+	const struct slot *slot, const char *password, struct buf **ret_der);
 
 #endif

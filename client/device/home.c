@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "client/device/fault.h"
 #include "evidence/key.h"
+#include "proto/kind.h"
 #include "proto/pem.h"
 
 #define KEY_FILE_MAX 16384
@@ -49,7 +50,7 @@ static struct err *take_lock(struct home *h)
 	if (flock(h->lock, LOCK_EX | LOCK_NB) == 0)
 		return NULL;
 	if (errno == EWOULDBLOCK)
-		return err_new(&ERR_HOME, "another derivd-device runs on %s", h->dir);
+		return err_new(&ERR_BUSY, "another program works on %s", h->dir);
 	return err_errno(errno, "%s", path);
 }
 

@@ -10,8 +10,8 @@
 struct home;
 
 /*
- * Opens the directory. lock: makes it if need be, and keeps other processes of this program out that would change it.
- * ERR_HOME when another has it, or when others than the owner may read it; ERR_NOTFOUND, ERR_SYSTEM.
+ * Opens the directory. lock: makes it if need be, and keeps others out that would change it.
+ * ERR_BUSY when another has it; ERR_HOME when others than the owner may read it; ERR_NOTFOUND, ERR_SYSTEM.
  */
 MUST_CHECK struct err *home_open(const char *dir, bool lock, struct home **ret_home);
 void home_free(struct home *h);

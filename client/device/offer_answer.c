@@ -244,7 +244,7 @@ static struct err *find_answer(const struct attempt *a, Common__Operation operat
 }
 
 struct err *offer_answer(const struct home *h, struct state *s, EVP_PKEY *identity,
-	const Device__Offer *m, struct offer **ret_offer)
+	const Device__Offer *m, struct offer_question question, struct offer **ret_offer)
 {
 	AUTO(offer) struct offer *o = NULL;
 	struct bytes bytes = pb_bytes(m->offer->body);
@@ -258,6 +258,8 @@ struct err *offer_answer(const struct home *h, struct state *s, EVP_PKEY *identi
 	TRY(err_wrap(offer_open(m->offer, pb_bytes(m->delivery_public), &o), "the kiosk's offer"));
 	TRY(check_offer(s, o));
 	TRY(find_answer(s->attempt, o->operation, bytes, &found));
+	if (!found && question.ask && !question.ask(question.arg, o))
+		return err_new(&ERR_DECLINED, "the offer was declined on this device");
 	if (!found)
 		TRY(make_statement(h, s, identity, o, bytes));
 	*ret_offer = take(o);

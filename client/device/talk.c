@@ -86,9 +86,11 @@ static struct err *on_welcome(struct talk *t, const struct wire_message *in)
 	t->welcomed = true;
 	buf_clear(t->delivery_public);
 	buf_add_bytes(t->delivery_public, pb_bytes(m->delivery_public));
-	say(t->say, "connected",
-		json_pack("{s:b, s:b}", "enrolled", m->enrolled, "revoked", m->revoked),
-		m->revoked ? "Connected. This device was revoked." : "Connected.");
+	tell(&t->options->listener,
+		(struct derivd_device_event){ .type = DERIVD_DEVICE_CONNECTED,
+			.enrolled = m->enrolled,
+			.revoked = m->revoked },
+		"%s", m->revoked ? "Connected. This device was revoked." : "Connected.");
 	t->was_enrolled = m->enrolled;
 	if (m->enrolled)
 		TRY(talk_enrolled(t));
@@ -105,12 +107,13 @@ static struct err *on_error(struct talk *t, const struct wire_message *in)
 {
 	struct err *e = kind_from_wire((const Common__Error *)(const void *)in->body);
 
-	t->told = talk_is_pending(t) || in->serial == 0 || err_get_fate(e) != FATE_REFUSE;
+	t->told = talk_is_pending(t) || in->serial == 0 || err_get_fate(e) != FATE_REFUSE ||
+		  t->options->goal == GOAL_IDLE;
 	if (t->told)
 		return e;
 	if (in->serial == t->statement_serial)
 		return talk_decline(t, e);
-	say_error(t->say, "refused", e);
+	tell_error(&t->options->listener, DERIVD_DEVICE_REFUSED, e);
 	err_free(e);
 	return t->state->stage == STAGE_REMOVED ? talk_removed() : NULL;
 }
@@ -210,13 +213,14 @@ static struct err *open_talk(struct talk *t)
 	TRY(home_get_object(t->home, t->state->identity_certificate, &certificate));
 	t->spki = sig_spki(t->identity);
 	t->delivery_public = buf_new();
-	return wire_connect(t->state, t->identity, buf_bytes(certificate), &t->wire);
+	return wire_connect(
+		t->state, t->identity, buf_bytes(certificate), t->options->stop_fd, &t->wire);
 }
 
-struct err *talk_run(const struct home *h, struct say *say, const struct talk_options *options,
-	struct talk_end *ret_end)
+struct err *talk_run(
+	const struct home *h, const struct talk_options *options, struct talk_end *ret_end)
 {
-	struct talk t = { .home = h, .say = say, .options = options };
+	struct talk t = { .home = h, .options = options };
 	struct err *e = open_talk(&t);
 
 	if (!e)

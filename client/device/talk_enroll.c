@@ -34,24 +34,49 @@ struct err *talk_enrolled(struct talk *t)
 		return NULL;
 	t->state->stage = STAGE_ENROLLED;
 	TRY(home_save(t->home, t->state));
-	say(t->say, "enrolled", NULL, "This device is enrolled. The credentials follow.");
+	tell(&t->options->listener, (struct derivd_device_event){ .type = DERIVD_DEVICE_ENROLLED },
+		"This device is enrolled. The credentials follow.");
 	return NULL;
+}
+
+/* What the person is to know of an offer; buffer and array are the caller's. */
+static struct derivd_device_event show_offer(
+	const struct offer *o, struct buf *list, const char *names[static OFFER_PURPOSES_MAX + 1])
+{
+	const char *holder = facts_get(o->facts, FACT_NAME);
+
+	for (size_t i = 0; i < o->n_purposes; i++) {
+		names[i] = purpose_name(o->purposes[i].purpose);
+		buf_addf(list, "%s%s", i ? ", " : "", names[i]);
+	}
+	names[o->n_purposes] = NULL;
+	return (struct derivd_device_event){
+		.type = DERIVD_DEVICE_OFFER,
+		.holder = holder ? holder : "",
+		.purposes = names,
+	};
 }
 
 static void say_offer(struct talk *t, const struct offer *o)
 {
+	const char *names[OFFER_PURPOSES_MAX + 1];
 	AUTO(buf) struct buf *list = buf_new();
-	json_t *purposes = json_array();
-	const char *name = facts_get(o->facts, FACT_NAME);
+	struct derivd_device_event event = show_offer(o, list, names);
 
-	for (size_t i = 0; i < o->n_purposes; i++) {
-		const char *purpose = purpose_name(o->purposes[i].purpose);
-		buf_addf(list, "%s%s", i ? ", " : "", purpose);
-		json_array_append_new(purposes, json_string(purpose));
-	}
-	say(t->say, "offer",
-		json_pack("{s:s, s:o}", "name", name ? name : "", "purposes", purposes),
-		"Offered to %s: %s.", name ? name : "(no name)", buf_str(list));
+	tell(&t->options->listener, event, "Offered to %s: %s.",
+		*event.holder ? event.holder : "(no name)", buf_str(list));
+}
+
+static bool is_wanted(void *arg, const struct offer *o)
+{
+	const struct talk *t = arg;
+	const char *names[OFFER_PURPOSES_MAX + 1];
+	AUTO(buf) struct buf *list = buf_new();
+	struct derivd_device_event event = show_offer(o, list, names);
+
+	return tell_asks(&t->options->listener, event,
+		"Offered to %s: %s. Is that you, and do you want it?",
+		*event.holder ? event.holder : "(no name)", buf_str(list));
 }
 
 struct err *talk_decline(struct talk *t, struct err *take_e)
@@ -60,7 +85,7 @@ struct err *talk_decline(struct talk *t, struct err *take_e)
 
 	if (talk_is_pending(t) || err_get_fate(e) == FATE_BROKEN)
 		return take(e);
-	say_error(t->say, "offer-declined", e);
+	tell_error(&t->options->listener, DERIVD_DEVICE_OFFER_DECLINED, e);
 	state_free(take(t->state));
 	TRY(home_load(t->home, &t->state));
 	return t->state ? NULL : err_new(&ERR_HOME_DAMAGED, "the state is gone");
@@ -72,10 +97,11 @@ struct err *talk_on_offer(struct talk *t, const struct wire_message *in)
 
 	if (!talk_is_pending(t) && !t->options->allow_issue)
 		return talk_decline(
-			t, err_new(&ERR_OFFER, "more credentials were offered, which only \"run\" "
-					       "answers, and not with --no-issue"));
-	struct err *e = offer_answer(
-		t->home, t->state, t->identity, (const Device__Offer *)(const void *)in->body, &o);
+			t, err_new(&ERR_OFFER, "more credentials were offered, which are not "
+					       "answered now"));
+	struct err *e = offer_answer(t->home, t->state, t->identity,
+		(const Device__Offer *)(const void *)in->body,
+		(struct offer_question){ is_wanted, t }, &o);
 	if (e)
 		return talk_decline(t, e);
 	say_offer(t, o);
@@ -90,7 +116,8 @@ static void say_digits(struct talk *t)
 
 	sha256(buf_bytes(a->statement), hash);
 	digits_text(digits_number(hash, a->r_d, a->r_k), digits);
-	say(t->say, "digits", json_pack("{s:s}", "digits", digits),
+	tell(&t->options->listener,
+		(struct derivd_device_event){ .type = DERIVD_DEVICE_DIGITS, .digits = digits },
 		"Type these digits at the kiosk: %s", digits);
 }
 
@@ -161,8 +188,10 @@ struct err *talk_on_progress(struct talk *t, const struct wire_message *in)
 	};
 	const Device__Progress *m = (const void *)in->body;
 
-	say(t->say, "progress",
-		json_pack("{s:s, s:s}", "stage", stages[m->stage].name, "detail", m->text),
+	tell(&t->options->listener,
+		(struct derivd_device_event){ .type = DERIVD_DEVICE_PROGRESS,
+			.stage = stages[m->stage].name,
+			.detail = m->text },
 		"%s%s%s", stages[m->stage].text, *m->text ? " " : "", m->text);
 	switch (m->stage) {
 	case DEVICE__STAGE__ACCEPTED:

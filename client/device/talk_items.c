@@ -28,10 +28,14 @@ static void say_item(struct talk *t, const struct applied *r)
 	const char *purpose = purpose_name(r->item->purpose);
 	AUTO_MEM char *detail = text_safe(BYTES(r->detail, r->detail ? strlen(r->detail) : 0));
 
-	say(t->say, "item",
-		json_pack("{s:I, s:s, s:s, s:i, s:s, s:b}", "number", (json_int_t)r->item->number,
-			"kind", kind, "purpose", purpose, "status", (int)r->status, "detail",
-			detail, "again", r->again),
+	tell(&t->options->listener,
+		(struct derivd_device_event){ .type = DERIVD_DEVICE_ITEM,
+			.number = r->item->number,
+			.kind = kind,
+			.purpose = purpose,
+			.status = (int)r->status,
+			.detail = detail,
+			.again = r->again },
 		"Item %llu: %s%s%s%s%s%s", (unsigned long long)r->item->number, kind,
 		r->item->purpose ? " for " : "", r->item->purpose ? purpose : "",
 		r->again ? ", acknowledged again" : "", r->status ? ", refused: " : "", detail);
@@ -56,10 +60,17 @@ struct err *talk_removed(void)
 	return err_new(&ERR_REMOVED, "this device was removed; its keys are gone");
 }
 
+/* All that waited has come, and the server knows it. */
+static bool is_idle(const struct talk *t)
+{
+	return t->options->goal == GOAL_IDLE && t->drained && t->unsettled == 0;
+}
+
 struct err *talk_on_settled(struct talk *t, UNUSED const struct wire_message *in)
 {
 	if (t->unsettled > 0)
 		t->unsettled--;
+	t->done = t->done || is_idle(t);
 	return t->state->stage == STAGE_REMOVED && t->unsettled == 0 ? talk_removed() : NULL;
 }
 
@@ -68,6 +79,7 @@ struct err *talk_on_items(struct talk *t, const struct wire_message *in)
 	const Device__Items *m = (const void *)in->body;
 
 	t->pulling = false;
+	t->drained = m->waiting == 0;
 	for (size_t i = 0; i < m->n_items; i++)
 		TRY(take_item(t, m->items[i]));
 	if (m->n_items)
@@ -78,6 +90,7 @@ struct err *talk_on_items(struct talk *t, const struct wire_message *in)
 	/* Who came back after the kiosk had said so does not hear Complete again. */
 	if (t->was_enrolled && t->options->goal == GOAL_COMPLETE && !m->waiting)
 		t->done = state_is_complete(t->state);
+	t->done = t->done || is_idle(t);
 	return m->waiting > 0 ? talk_pull(t) : NULL;
 }
 

@@ -8,7 +8,6 @@
 struct talk {
 	const struct home *home;
 	struct state *state;
-	struct say *say;
 	const struct talk_options *options;
 	EVP_PKEY *identity;
 	struct buf *spki;
@@ -18,9 +17,10 @@ struct talk {
 	uint32_t statement_serial; /* of the last one sent */
 	unsigned int unsettled;    /* acknowledgements without an answer */
 	bool welcomed;
-	bool told; /* what ended the connection was an Error of the other side's */
+	bool told;         /* what ended the connection was an Error of the other side's */
 	bool was_enrolled; /* when this connection began */
 	bool pulling;
+	bool drained; /* when last asked, nothing more waited */
 	bool done;
 	int64_t hello_until_ms;
 	int64_t pulled_ms;

@@ -23,20 +23,22 @@
 struct wire {
 	SSL *ssl;
 	int fd;
+	int stop_fd;
 	enum msg_phase phase;
 	struct buf *in;
 	int64_t heard_ms;
 };
 
-struct err *wire_connect(
-	const struct state *s, EVP_PKEY *identity, struct bytes certificate, struct wire **ret_wire)
+struct err *wire_connect(const struct state *s, EVP_PKEY *identity, struct bytes certificate,
+	int stop_fd, struct wire **ret_wire)
 {
 	AUTO(wire) struct wire *w = xcalloc(1, sizeof(*w));
 
 	w->fd = -1;
+	w->stop_fd = stop_fd;
 	w->phase = PH_HELLO;
 	w->in = buf_new();
-	TRY(wire_tls_open(s, identity, certificate, &w->ssl, &w->fd));
+	TRY(wire_tls_open(s, identity, certificate, stop_fd, &w->ssl, &w->fd));
 	w->heard_ms = clock_boot_ms();
 	*ret_wire = take(w);
 	return NULL;
@@ -76,7 +78,7 @@ static struct err *send_bytes(struct wire *w, struct bytes b)
 		int r = SSL_write_ex(w->ssl, b.data + sent, b.len - sent, &n);
 		sent += n;
 		if (r != 1)
-			TRY(wire_tls_wait(w->ssl, w->fd, r, until_ms, "sending"));
+			TRY(wire_tls_wait(w->ssl, w->fd, w->stop_fd, r, until_ms, "sending"));
 	}
 	return NULL;
 }
@@ -106,7 +108,7 @@ static struct err *read_more(struct wire *w, int64_t until_ms, bool *ret_timeout
 		buf_cut(w->in, len + n);
 		if (r == 1)
 			break;
-		struct err *e = wire_tls_wait(w->ssl, w->fd, r, until_ms, "receiving");
+		struct err *e = wire_tls_wait(w->ssl, w->fd, w->stop_fd, r, until_ms, "receiving");
 		*ret_timeout = err_is(e, &ERR_TIMEOUT);
 		if (*ret_timeout) {
 			err_free(e);

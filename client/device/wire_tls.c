@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "client/device/fault.h"
+#include "client/device/wire_bio.h"
 #include "evidence/cert.h"
 
 #define CONNECT_MS 10000
@@ -45,28 +46,29 @@ static inline UNUSED void addrinfo_free(struct addrinfo *a)
 }
 DEFINE_AUTO(addrinfo, struct addrinfo *, addrinfo_free);
 
-/* False when until_ms passed first. */
-static bool wait_fd(int fd, short events, int64_t until_ms)
+struct err *wire_tls_wait_fd(int fd, short events, int stop_fd, int64_t until_ms)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p[] = { { .fd = stop_fd, .events = POLLIN }, { .fd = fd, .events = events } };
 
 	for (;;) {
 		int64_t left_ms = until_ms - clock_boot_ms();
 		if (left_ms < 0)
 			left_ms = 0;
-		int r = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
-		if (r > 0)
-			return true;
-		if (r == 0 && clock_boot_ms() >= until_ms)
-			return false;
+		int r = poll(p, ARRAY_LEN(p), left_ms > 60000 ? 60000 : (int)left_ms);
 		if (r < 0 && errno != EINTR)
-			err_abort("poll: %s", strerror(errno));
+			return err_errno(errno, "poll");
+		if (r > 0 && p[0].revents)
+			return err_new(&ERR_STOPPED, "it was stopped");
+		if (r > 0)
+			return NULL;
+		if (r == 0 && clock_boot_ms() >= until_ms)
+			return err_new(&ERR_TIMEOUT, "nobody answers");
 	}
 }
 
 /* --- TCP --- */
 
-static struct err *connect_one(const struct addrinfo *a, int *ret_fd)
+static struct err *connect_one(const struct addrinfo *a, int stop_fd, int *ret_fd)
 {
 	const int on = 1;
 	int error = 0;
@@ -78,8 +80,7 @@ static struct err *connect_one(const struct addrinfo *a, int *ret_fd)
 	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
 		if (errno != EINPROGRESS)
 			return err_errno(errno, "connecting");
-		if (!wait_fd(fd, POLLOUT, clock_boot_ms() + CONNECT_MS))
-			return err_new(&ERR_TIMEOUT, "nobody answers");
+		TRY(wire_tls_wait_fd(fd, POLLOUT, stop_fd, clock_boot_ms() + CONNECT_MS));
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0)
 			return err_errno(error, "connecting");
 	}
@@ -89,7 +90,7 @@ static struct err *connect_one(const struct addrinfo *a, int *ret_fd)
 	return NULL;
 }
 
-static struct err *connect_any(const struct state *s, int *ret_fd)
+static struct err *connect_any(const struct state *s, int stop_fd, int *ret_fd)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	AUTO(addrinfo) struct addrinfo *list = NULL;
@@ -103,9 +104,9 @@ static struct err *connect_any(const struct state *s, int *ret_fd)
 			r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
 		err_free(last);
-		last = connect_one(a, ret_fd);
-		if (!last)
-			return NULL;
+		last = connect_one(a, stop_fd, ret_fd);
+		if (!last || err_is(last, &ERR_STOPPED))
+			return take(last);
 	}
 	return err_as(&ERR_HOST_UNREACHABLE,
 		last ? take(last) : err_new(&ERR_NOTFOUND, "no address"), "%s port %s", s->host,
@@ -150,21 +151,24 @@ static struct err *make_context(
 	return NULL;
 }
 
-struct err *wire_tls_wait(const SSL *ssl, int fd, int r, int64_t until_ms, const char *what)
+struct err *wire_tls_wait(
+	const SSL *ssl, int fd, int stop_fd, int r, int64_t until_ms, const char *what)
 {
 	int error = SSL_get_error(ssl, r);
 
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-		if (wait_fd(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until_ms))
-			return NULL;
-		return err_new(&ERR_TIMEOUT, "%s: the gateway does not answer", what);
+		short events = error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+		struct err *e = wire_tls_wait_fd(fd, events, stop_fd, until_ms);
+		if (!err_is(e, &ERR_TIMEOUT))
+			return e;
+		return err_as(&ERR_TIMEOUT, e, "%s: the gateway", what);
 	}
 	if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL)
 		return err_new(&ERR_GONE, "%s: the gateway hung up", what);
 	return sig_openssl_error(&ERR_TLS, "%s", what);
 }
 
-static struct err *handshake(SSL *ssl, int fd)
+static struct err *handshake(SSL *ssl, int fd, int stop_fd)
 {
 	const int64_t until_ms = clock_boot_ms() + HANDSHAKE_MS;
 	int r;
@@ -172,10 +176,12 @@ static struct err *handshake(SSL *ssl, int fd)
 	ERR_clear_error();
 	while ((r = SSL_do_handshake(ssl)) != 1) {
 		if (SSL_get_verify_result(ssl) == X509_V_ERR_CERT_UNTRUSTED)
-			return err_new(&ERR_GATEWAY_KEY,
-				"the key of the other side is none of those that this device knows");
-		TRY(err_as(&ERR_TLS, wire_tls_wait(ssl, fd, r, until_ms, "the TLS handshake"),
-			"no secure connection"));
+			return err_new(&ERR_GATEWAY_KEY, "the key of the other side is none of "
+							 "those that this device knows");
+		struct err *e = wire_tls_wait(ssl, fd, stop_fd, r, until_ms, "the TLS handshake");
+		if (err_is(e, &ERR_STOPPED))
+			return e;
+		TRY(err_as(&ERR_TLS, e, "no secure connection"));
 		ERR_clear_error();
 	}
 	return NULL;
@@ -191,18 +197,20 @@ static bool chose_our_protocol(const SSL *ssl)
 }
 
 struct err *wire_tls_open(const struct state *s, EVP_PKEY *identity, struct bytes certificate,
-	SSL **ret_ssl, int *ret_fd)
+	int stop_fd, SSL **ret_ssl, int *ret_fd)
 {
 	AUTO(ssl_ctx) SSL_CTX *ctx = NULL;
 	AUTO_FD int fd = -1;
 
 	TRY(make_context(s, identity, certificate, &ctx));
-	TRY(connect_any(s, &fd));
+	TRY(connect_any(s, stop_fd, &fd));
 	AUTO(ssl) SSL *ssl = SSL_new(ctx);
-	if (!ssl || SSL_set_fd(ssl, fd) != 1)
+	BIO *bio = ssl ? wire_bio_new(fd) : NULL;
+	if (!bio)
 		return sig_openssl_error(&ERR_SYSTEM, "TLS cannot be set up");
+	SSL_set_bio(ssl, bio, bio);
 	SSL_set_connect_state(ssl);
-	TRY(handshake(ssl, fd));
+	TRY(handshake(ssl, fd, stop_fd));
 	if (!chose_our_protocol(ssl))
 		return err_new(&ERR_TLS, "the other side does not speak derivd/1");
 	*ret_ssl = take(ssl);

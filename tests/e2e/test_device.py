@@ -328,7 +328,7 @@ def _():
         k, d, run = running(g)
         status, text = d.call("run")
         tap.equal(status, 1, "exit status")
-        tap.contains(text, "another derivd-device")
+        tap.contains(text, "another program")
         tap.equal(d.status()["stage"], "enrolled", "status can be asked")
         run.kill()
 
@@ -501,7 +501,7 @@ def _():
         k.meet()
         run.until("connected")
         issue()
-        tap.contains(run.until("offer-declined")["text"], "--no-issue")
+        tap.contains(run.until("offer-declined")["text"], "not answered")
 
 
 @tap.test("pins, apps, removal of one credential, removal of everything")

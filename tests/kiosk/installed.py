@@ -19,7 +19,7 @@ from rig import Reader, Rig, build_dir
 PEOPLE = {0: "root", OPERATOR: "alice", OFFICER: "oscar", AUDITOR: "audrey", NOBODY: "norma"}
 OUTSIDE, INSIDE = "192.0.2.1", "192.0.2.2"
 WEB_PORT, DEVICE_PORT = 8000, 7443
-PACKAGES = ("derivd", "derivd-gateway", "derivctl", "derivd-device")
+PACKAGES = ("derivd", "derivd-gateway", "derivctl", "derivd-device", "libderivd-device0")
 UNITS = ("derivd.service", "derivd-gateway.service", "derivd.socket", "derivd-uplink.socket", "derivd-gateway.socket",
          "derivd-ca.socket", "derivd-card.socket", "derivd-courier.socket", "derivd-notice.socket")
 
@@ -101,14 +101,16 @@ class InstalledKiosk(Kiosk):
 
     def install(self):
         """Phones have the packaged program too."""
-        run("dpkg-deb", "-x", package("derivd-device"), self.at("phone"))
+        for name in ("derivd-device", "libderivd-device0"):
+            run("dpkg-deb", "-x", package(name), self.at("phone"))
         self.bin = self.at("phone/usr/bin")
 
     def prepare(self):
         self.install()
         os.makedirs(self.at("devices"))
         self.network = Network(OUTSIDE)
-        self.outside = self.network.prefix
+        library = glob.glob(self.at("phone/usr/lib/*/libderivd-device.so.0"))[0]
+        self.outside = [*self.network.prefix, "env", f"LD_LIBRARY_PATH={os.path.dirname(library)}"]
         cache = os.environ.get("KIOSK_CACHE", os.path.join(SOURCE, "_build/kiosk"))
         os.makedirs(self.at("machine"))
         self.machine = Machine(system.make(cache, self.packages), self.at("machine"))

@@ -309,7 +309,7 @@ class Kiosk:
     def install(self):
         """The tree may be where nobody but root looks, such as root's home: services and people run programs from here."""
         os.makedirs(self.bin)
-        for path in glob.glob(os.path.join(build_dir(), "deriv*")):
+        for path in glob.glob(os.path.join(build_dir(), "deriv*")) + glob.glob(os.path.join(build_dir(), "lib*.so.*")):
             if os.path.isfile(path):
                 shutil.copy(path, self.bin)
         for path in glob.glob(os.path.join(build_dir(), "po/*/LC_MESSAGES")):

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "client/device/fault.h"
 #include "client/device/make.h"
+#include "proto/kind.h"
 
 static char base[] = "/tmp/derivd-unit-home.XXXXXX";
 static char dir[64];
@@ -50,7 +51,7 @@ static void one_writer_at_a_time_and_any_number_of_readers(void **state)
 	assert_err(home_open(dir, false, &reader), &ERR_NOTFOUND);
 	assert_ok(home_open(dir, true, &h));
 	assert_ok(home_open(dir, false, &reader));
-	assert_err_text(home_open(dir, true, &other), &ERR_HOME, "another derivd-device");
+	assert_err_text(home_open(dir, true, &other), &ERR_BUSY, "another program");
 	home_free(take(h));
 	assert_ok(home_open(dir, true, &h));
 }

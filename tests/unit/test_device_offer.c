@@ -132,7 +132,8 @@ static struct err *answer(const struct offer *o)
 {
 	AUTO(offer) struct offer *got = NULL;
 
-	return offer_answer(t.home, t.state, t.identity, sign_offer(o), &got);
+	return offer_answer(
+		t.home, t.state, t.identity, sign_offer(o), (struct offer_question){ 0 }, &got);
 }
 
 static void the_statement_is_what_the_others_accept(void **state)

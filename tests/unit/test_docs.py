@@ -13,7 +13,7 @@ from tap import Tap  # noqa: E402
 
 tap = Tap()
 ROOMS = ("base", "proto", "evidence", "pkcs11", "daemon/backup", "daemon/core", "daemon/ca", "daemon/courier", "daemon/gateway",
-         "daemon/spawn", "client/ctl", "client/device", "client/metrics")
+         "daemon/spawn", "client/ctl", "client/device", "client/agent", "client/metrics")
 
 # Each of libconfuse's tables in the code: its page, and the section of the file that it describes.
 TABLES = {("daemon/core/settings.c", "options"): ("daemon/core/derivd.conf.5", ""),
@@ -28,7 +28,7 @@ TABLES = {("daemon/core/settings.c", "options"): ("daemon/core/derivd.conf.5", "
 # Files that programs write for themselves and for each other, in the same language.
 NOT_CONFIGURED = {("daemon/backup/manifest.c", "options"), ("evidence/checkpoint.c", "options")}
 # Each program: its page, and the folder of its sources.
-PROGRAMS = {"derivctl": ("client/ctl/derivctl.1", "client/ctl"), "derivd-device": ("client/device/derivd-device.1", "client/device"),
+PROGRAMS = {"derivctl": ("client/ctl/derivctl.1", "client/ctl"), "derivd-device": ("client/agent/derivd-device.1", "client/agent"),
             "derivd": ("daemon/core/derivd.8", "daemon/core"), "derivd-ca": ("daemon/ca/derivd-ca.8", "daemon/ca"),
             "derivd-card": ("pkcs11/derivd-card.8", "pkcs11"),
             "derivd-courier": ("daemon/courier/derivd-courier.8", "daemon/courier"),
@@ -197,16 +197,16 @@ def _():
 def _():
     listed = "".join(read(f"{room}/local.mk") for room in (*ROOMS, "doc"))
     pages = [f"{room}/{name}" for room in (*ROOMS, "doc") for name in os.listdir(os.path.join(SOURCE, room))
-             if re.search(r"\.[1578]$", name)]
+             if re.search(r"\.[13578]$", name)]
     names = {os.path.basename(page) for page in pages}
     for page in pages:
         tap.check(re.search(rf"^dist_man_MANS \+=.*\b{re.escape(page)}\b", listed, re.M) or page.endswith("derivd-spawn.8"),
                   f"{page} is not installed")
         for name, number in re.findall(r"\bXr ([\w.-]+) (\d)", read(page)):
-            ours = name.startswith("deriv") or f"{name}.{number}" in names or name.endswith(".conf") and number == "5"
+            ours = name.startswith(("deriv", "libderiv")) or f"{name}.{number}" in names or name.endswith(".conf") and number == "5"
             foreign = ("opensc.conf", "pkcs11.conf", "journald.conf", "systemd.exec")
             tap.check(not ours or name in foreign or f"{name}.{number}" in names, f"{page}: there is no {name}({number})")
-        tap.check(page.endswith((".5", ".7")) or "\n.Sh EXIT STATUS\n" in read(page), f"{page} has no exit status")
+        tap.check(page.endswith((".3", ".5", ".7")) or "\n.Sh EXIT STATUS\n" in read(page), f"{page} has no exit status")
 
 
 # ---- doc/ ----

@@ -1,27 +1,21 @@
 /*
  * main.c: derivd-device: the phone's side, as a program. It enrolls with what the QR code says, keeps the keys and credentials,
- * stays connected for more, and hands credentials out to other programs. derivd-device(1), PROTOCOL.device.
+ * stays connected for more, and hands credentials out to other programs. All of that is libderivd-device; here are the words.
  */
-#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/io.h"
+#include "base/buf.h"
 #include "base/proc.h"
-#include "base/secret.h"
 #include "base/text.h"
-#include "client/device/enroll.h"
-#include "client/device/export.h"
-#include "client/device/fault.h"
-#include "client/device/repin.h"
-#include "client/device/run.h"
-#include "client/device/show.h"
-#include "evidence/seal.h"
-#include "evidence/invitation.h"
+#include "client/agent/bring.h"
+#include "client/agent/export.h"
+#include "client/agent/say.h"
+#include "client/agent/show.h"
+#include "client/device/derivd-device.h"
 
 #define PROGRAM "derivd-device"
 /* A kiosk's session is no longer, and delivery takes a little after it. */
@@ -35,7 +29,8 @@ static const char USAGE[] =
 	"                      enroll with the text of the kiosk's QR code; - reads it from\n"
 	"                      standard input, where other users do not see it\n"
 	"  run [--no-issue]    stay connected: receive credentials, answer offers of further ones\n"
-	"  repin FILE|URI|-    take in the gateway's new keys, signed, when this device missed their change\n"
+	"  repin FILE|URI|-    take in the gateway's new keys, signed, when this device missed "
+	"their change\n"
 	"  status              what this device is\n"
 	"  list                its credentials\n"
 	"  export --pem DIR [--purpose P] [--serial S]\n"
@@ -60,92 +55,95 @@ struct options {
 	bool version;
 };
 
-static struct err *usage(const char *what)
+static struct trouble *usage(const char *what)
 {
-	return err_new(&ERR_FORMAT, "%s; see derivd-device --help", what);
+	return trouble_new(DERIVD_DEVICE_KIND_FORMAT, "%s; see derivd-device --help", what);
 }
 
-/* --- enroll --- */
-
-static void wipe_text(char *text)
+static inline UNUSED void device_free(struct derivd_device *d)
 {
-	if (text)
-		wipe(text, strlen(text));
-	free(text);
+	derivd_device_close(d);
 }
-DEFINE_AUTO(wipe_text, char *, wipe_text);
+DEFINE_AUTO(device, struct derivd_device *, device_free);
 
-/* The invitation is a secret for as long as it lives. */
-static struct err *read_uri(char *argument, char **ret_uri)
+/* --- enroll, run, repin --- */
+
+static struct trouble *do_enroll(struct derivd_device *d, struct options *o, char *argument)
 {
-	char line[INVITATION_URI_MAX + 2] = "";
-
-	if (strcmp(argument, "-") != 0) {
-		*ret_uri = xstrdup(argument);
-		wipe(argument, strlen(argument));
-		return NULL;
-	}
-	if (!fgets(line, sizeof(line), stdin))
-		return err_new(&ERR_INVITATION, "nothing came on standard input");
-	line[strcspn(line, "\r\n")] = 0;
-	*ret_uri = xstrdup(line);
-	wipe(line, sizeof(line));
-	return NULL;
-}
-
-static struct err *do_enroll(
-	const struct home *h, struct say *s, const struct options *o, char *argument)
-{
-	AUTO(wipe_text) char *uri = NULL;
-	uint64_t timeout_ms;
+	AUTO(buf) struct buf *uri = NULL;
 	const char *platform = o->platform ? o->platform : "linux";
 	AUTO_MEM char *described =
 		o->name ? xasprintf("%s (%s)", platform, o->name) : xstrdup(platform);
-
-	TRY(err_wrap(text_parse_duration(o->timeout ? o->timeout : ENROLL_TIMEOUT, &timeout_ms),
-		"--timeout"));
-	TRY(read_uri(argument, &uri));
-	TRY(enroll_begin(h, uri, described));
-	const struct run_options run = {
-		.talk = {
-			.goal = o->wait ? GOAL_COMPLETE : GOAL_ACCEPTED,
-			.until_boot_ms = clock_boot_ms() + (int64_t)timeout_ms,
-		},
+	struct derivd_device_options run = {
+		.size = sizeof(run),
+		.goal = o->wait ? DERIVD_DEVICE_UNTIL_COMPLETE : DERIVD_DEVICE_UNTIL_ACCEPTED,
 		.retry_most_ms = ENROLL_RETRY_MOST_MS,
+		.context = &o->json,
+		.event = say_event,
 	};
-	return run_until(h, s, &run);
+
+	PASS(trouble_err(err_wrap(
+		text_parse_duration(o->timeout ? o->timeout : ENROLL_TIMEOUT, &run.timeout_ms),
+		"--timeout")));
+	if (run.timeout_ms == 0)
+		return usage("--timeout must not be 0");
+	PASS(bring_uri(argument, &uri));
+	PASS(trouble_device(derivd_device_begin(d, buf_str(uri), described)));
+	return trouble_device(derivd_device_run(d, &run));
 }
 
-static struct err *do_run(const struct home *h, struct say *s, const struct options *o)
+static struct trouble *do_run(struct derivd_device *d, struct options *o)
 {
-	const struct run_options run = {
-		.talk = {
-			.goal = GOAL_STAY,
-			.allow_issue = !o->no_issue,
-			.until_boot_ms = INT64_MAX,
-		},
+	const struct derivd_device_options run = {
+		.size = sizeof(run),
+		.goal = DERIVD_DEVICE_UNTIL_STOPPED,
+		.further = !o->no_issue,
 		.patient = true,
 		.retry_most_ms = RUN_RETRY_MOST_MS,
+		.context = &o->json,
+		.event = say_event,
 	};
 
-	return run_until(h, s, &run);
+	return trouble_device(derivd_device_run(d, &run));
 }
 
-/* --- export --- */
-
-static struct err *do_export(const struct home *h, const struct options *o)
+static struct trouble *do_repin(
+	struct derivd_device *d, const struct options *o, const char *source)
 {
-	struct export_choice choice = { .serial = o->serial };
+	AUTO(buf) struct buf *text = NULL;
+	struct derivd_device_status *s;
+	size_t n_pins = 0;
+	int known;
 
-	if (o->purpose)
-		TRY(purpose_parse(o->purpose, &choice.purpose));
+	PASS(bring_pins(source, &text));
+	PASS(trouble_device(derivd_device_repin(d, buf_str(text), &known)));
+	PASS(trouble_device(derivd_device_get_status(d, &s)));
+	while (s->pins[n_pins])
+		n_pins++;
+	AUTO_MEM char *said = xasprintf(
+		known ? "Nothing is new: this device knows of change %" PRIu64
+			" of the gateway's keys."
+		      : "The gateway's keys of change %" PRIu64 " are trusted from now on.",
+		s->pins_epoch);
+	say(o->json, "repinned",
+		json_pack("{s:I, s:i, s:b}", "pins_epoch", (json_int_t)s->pins_epoch, "pins",
+			(int)n_pins, "known", known),
+		said);
+	derivd_device_status_free(s);
+	return NULL;
+}
+
+static struct trouble *do_export(const struct derivd_device *d, const struct options *o)
+{
+	const struct export_choice choice = { .purpose = o->purpose, .serial = o->serial };
+
 	if (!o->pem == !o->p12)
 		return usage("either --pem or --p12 is needed");
 	if (o->pem)
-		return export_pem(h, &choice, o->pem);
+		return export_pem(d, &choice, o->pem);
 	if (!o->password_file)
 		return usage("--p12 needs --password-file");
-	return export_p12(h, &choice, o->p12, o->password_file);
+	return export_p12(d, &choice, o->p12, o->password_file);
 }
 
 /* --- commands --- */
@@ -159,48 +157,54 @@ static char *default_state(void)
 	return xasprintf("%s/.local/state/" PROGRAM, home && *home == '/' ? home : "");
 }
 
-/* These do not lock: they work while run does. */
-static struct err *read_command(
-	const struct home *h, struct say *s, const struct options *o, const char *command)
+/* These work while run does. */
+static struct trouble *read_command(
+	const struct derivd_device *d, const struct options *o, const char *command)
 {
 	if (strcmp(command, "status") == 0)
-		return show_status(h, s);
+		return show_status(d, o->json);
 	if (strcmp(command, "list") == 0)
-		return show_list(h, s);
+		return show_list(d, o->json);
 	if (strcmp(command, "export") == 0)
-		return do_export(h, o);
+		return do_export(d, o);
 	return usage("this command is not known");
 }
 
-static struct err *run_command(struct say *s, const struct options *o, int n, char **words)
+/* A file was not there, or a credential: run may have replaced it meanwhile. What is there now? */
+static struct trouble *read_twice(
+	const struct derivd_device *d, const struct options *o, const char *command)
+{
+	struct trouble *t = read_command(d, o, command);
+
+	if (!trouble_is(t, DERIVD_DEVICE_KIND_STATE_DAMAGED) &&
+		!trouble_is(t, DERIVD_DEVICE_KIND_NO_CREDENTIAL))
+		return t;
+	trouble_free(t);
+	return read_command(d, o, command);
+}
+
+static struct trouble *run_command(struct options *o, int n, char **words)
 {
 	AUTO_MEM char *fallback = default_state();
 	const char *command = n > 0 ? words[0] : "";
 	bool enroll = strcmp(command, "enroll") == 0, run = strcmp(command, "run") == 0;
 	bool pins = strcmp(command, "repin") == 0;
-	AUTO(home) struct home *h = NULL;
+	AUTO(device) struct derivd_device *d = NULL;
 
 	if (n != (enroll || pins ? 2 : 1))
 		return usage(n == 0 ? "no command was given" : "the arguments do not fit");
-	const char *dir = o->state ? o->state : fallback;
-	struct err *closed = home_open(dir, enroll || run || pins, &h);
-	if (err_is(closed, &ERR_NOTFOUND))
-		closed = err_as(&ERR_NOT_BEGUN, closed, "no enrollment was begun here");
-	if (pins && err_is(closed, &ERR_HOME))
-		closed = err_as(&ERR_BUSY, closed, "end derivd-device run first");
-	TRY(closed);
+	struct trouble *closed = trouble_device(derivd_device_open(o->state ? o->state : fallback,
+		enroll || run || pins ? DERIVD_DEVICE_CHANGE : DERIVD_DEVICE_READ, &d));
+	if (pins && trouble_is(closed, DERIVD_DEVICE_KIND_BUSY))
+		closed->remedy = "End derivd-device run first.";
+	PASS(closed);
 	if (enroll)
-		return do_enroll(h, s, o, words[1]);
+		return do_enroll(d, o, words[1]);
 	if (run)
-		return do_run(h, s, o);
+		return do_run(d, o);
 	if (pins)
-		return repin(h, s, words[1]);
-	struct err *e = read_command(h, s, o, command);
-	if (!err_is(e, &ERR_HOME_DAMAGED))
-		return e;
-	/* A file was not there: run may have replaced a credential meanwhile. What is there now? */
-	err_free(e);
-	return read_command(h, s, o, command);
+		return do_repin(d, o, words[1]);
+	return read_twice(d, o, command);
 }
 
 enum {
@@ -284,7 +288,8 @@ int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 
-	seal_start();
+	if (derivd_device_wipe_freed() != 0)
+		err_abort("libcrypto was used too early");
 	proc_start_interactive(PROGRAM);
 	if (!parse_options(argc, argv, &o)) {
 		fputs(USAGE, stderr);
@@ -294,12 +299,11 @@ int main(int argc, char **argv)
 		if (o.help)
 			fputs(USAGE, stdout);
 		else
-			puts(PROGRAM " " PACKAGE_VERSION);
+			printf(PROGRAM " %s\n", derivd_device_version());
 		return 0;
 	}
-	AUTO(say) struct say *s = say_new(o.json);
-	AUTO(err) struct err *e = run_command(s, &o, argc - optind, argv + optind);
-	if (e)
-		say_error(s, "error", e);
-	return e ? 1 : 0;
+	AUTO(trouble) struct trouble *t = run_command(&o, argc - optind, argv + optind);
+	if (t)
+		say_trouble(o.json, "error", t);
+	return t ? 1 : 0;
 }
