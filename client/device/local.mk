@@ -33,6 +33,9 @@ DEVICE_FILE = $(DEVICE_SONAME).0.0
 DEVICE_PARTS = client/device/libdevice.a evidence/libevidence.a proto/libproto.a proto/libwire.a base/libbase.a
 DEVICE_LINK = -Wl,--whole-archive client/device/libdevice.a -Wl,--no-whole-archive \
 	evidence/libevidence.a proto/libproto.a proto/libwire.a base/libbase.a
+# What was compiled with other flags, perhaps not for a library, is compiled again.
+$(client_device_libdevice_a_OBJECTS) $(evidence_libevidence_a_OBJECTS) $(proto_libproto_a_OBJECTS) \
+	$(proto_libwire_a_OBJECTS) $(base_libbase_a_OBJECTS): $(top_srcdir)/Makefile.am
 $(DEVICE_SONAME): $(DEVICE_PARTS) client/device/libderivd-device.map
 	$(AM_V_CCLD)$(CC) $(AM_CFLAGS) -fPIC $(CFLAGS) -shared $(filter-out -pie,$(AM_LDFLAGS)) $(LDFLAGS) \
 		-Wl,-soname,$(DEVICE_SONAME) -Wl,--version-script,$(srcdir)/client/device/libderivd-device.map -Wl,-z,defs \
