@@ -11,6 +11,7 @@ base_libbase_a_SOURCES = \
 	base/alive.h base/alive.c \
 	base/log.h base/log.c base/note.def \
 	base/io.h base/io.c \
+	base/credential.h base/credential.c \
 	base/url.h base/url.c \
 	base/proc.h base/proc.c base/build_id.c \
 	base/conf.h base/conf.c

@@ -73,7 +73,8 @@ static bool needs_gateway(const struct setup *s)
 static struct err *make_gateway(struct setup *s)
 {
 	AUTO_MEM char *dir = proc_config_path(".");
-	AUTO_MEM char *owner = owner_of(s, "derivd-gateway");
+	/* Root's alone: systemd reads it and hands it over. Without systemd it is the service's. */
+	AUTO_MEM char *owner = s->ctl->tree ? owner_of(s, "derivd-gateway") : NULL;
 	const char *const words[] = { "init", dir, owner ? "--owner" : NULL, owner, NULL };
 
 	return setup_run(s, "derivd-gateway", words);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/conf.h"
-#include "base/io.h"
+#include "base/credential.h"
 #include "base/proc.h"
 #include "base/text.h"
 
@@ -141,18 +141,13 @@ static struct err *get_notices(struct settings *s)
 	return get_hook(s->cfg, &s->hook);
 }
 
-/* LoadCredential=smtp-password:FILE, without the line's end. */
+/* Its first line. */
 static struct err *get_password(struct smtp_rules *m)
 {
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-
 	if (!m->url || !m->user)
 		return NULL;
-	if (!directory)
-		return err_new(&ERR_CONFIG, "smtp-user: the service has no credential "
-					    "smtp-password; see derivd-courier(8)");
-	AUTO_MEM char *path = xasprintf("%s/smtp-password", directory);
-	TRY(err_as(&ERR_CONFIG, io_read_file(path, PASSWORD_MAX, &m->password),
+	AUTO_MEM char *path = credential_path("smtp-password");
+	TRY(err_wrap(credential_read(path, PASSWORD_MAX, &m->password),
 		"smtp-user wants a password"));
 	size_t len = strcspn(buf_str(m->password), "\r\n");
 	buf_cut(m->password, len);

@@ -14,6 +14,7 @@
 
 #include "base/alive.h"
 #include "base/buf.h"
+#include "base/credential.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/gateway/door.h"
@@ -70,9 +71,13 @@ static int on_reload(
 		hub_keep(userdata, e);
 		log_error(e, "the old configuration stays");
 	} else {
+		bool handed_over = credential_is_handed_over(settings->key_path);
 		door_fit_descriptors(settings);
 		hub_reload(userdata, settings, tls);
-		log_note(NOTE_RELOADED, NULL, "new configuration; connections that are there keep their TLS keys");
+		log_note(NOTE_RELOADED, NULL, "new configuration; %s",
+			handed_over ? "the TLS key is a credential, which systemd reads at a "
+				      "start only: for a new one restart this service"
+				    : "connections that are there keep their TLS keys");
 	}
 	sd_notify(0, "READY=1");
 	return 0;

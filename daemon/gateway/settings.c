@@ -5,19 +5,7 @@
 
 #include "base/buf.h"
 #include "base/conf.h"
-#include "base/proc.h"
-
-/* Names, not paths: such files come by LoadCredential= or lie in the configuration's directory. */
-static char *resolve(const char *path)
-{
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-
-	if (*path == '/')
-		return xstrdup(path);
-	if (credentials && *credentials)
-		return xasprintf("%s/%s", credentials, path);
-	return proc_config_path(path);
-}
+#include "base/credential.h"
 
 static struct err *read_number(cfg_t *cfg, const char *key, int64_t max, uint32_t *ret_v)
 {
@@ -41,8 +29,8 @@ static struct err *read_time(cfg_t *cfg, const char *key, uint64_t *ret_ms)
 
 static struct err *read_all(cfg_t *cfg, struct settings *s)
 {
-	s->key_path = resolve(cfg_getstr(cfg, "key"));
-	s->certificate_path = resolve(cfg_getstr(cfg, "certificate"));
+	s->key_path = credential_path(cfg_getstr(cfg, "key"));
+	s->certificate_path = credential_path(cfg_getstr(cfg, "certificate"));
 	TRY(read_number(cfg, "max-connections", SETTINGS_CONNECTIONS_MAX, &s->max_connections));
 	TRY(read_number(cfg, "max-per-address", SETTINGS_CONNECTIONS_MAX, &s->max_per_address));
 	TRY(read_number(cfg, "max-handshakes", 65536, &s->max_handshakes));

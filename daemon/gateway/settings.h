@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 struct settings {
-	char *key_path; /* absolute: resolved against the credentials or the configuration directory */
+	char *key_path; /* both absolute, see credential_path() */
 	char *certificate_path;
 	uint32_t max_connections;
 	uint32_t max_per_address;

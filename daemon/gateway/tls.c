@@ -8,7 +8,7 @@
 #include <openssl/pem.h>
 
 #include "base/buf.h"
-#include "base/io.h"
+#include "base/credential.h"
 #include "proto/pem.h"
 
 static const unsigned char ALPN[] = "\x08"
@@ -95,7 +95,7 @@ static struct err *read_key(SSL_CTX *ctx, const char *path)
 	AUTO(buf) struct buf *pem = NULL;
 	AUTO(pkey) EVP_PKEY *key = NULL;
 
-	TRY(err_as(&ERR_CONFIG, io_read_file(path, FILE_MAX, &pem),
+	TRY(err_wrap(credential_read(path, FILE_MAX, &pem),
 		"the TLS key (derivd-gateway init makes one)"));
 	TRY(err_as(&ERR_CONFIG, pem_read_key(buf_bytes(pem), &key), "%s", path));
 	if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
@@ -108,7 +108,7 @@ static struct err *read_certificate(const char *path, X509 **ret_cert)
 {
 	AUTO(buf) struct buf *pem = NULL;
 
-	TRY(err_as(&ERR_CONFIG, io_read_file(path, FILE_MAX, &pem),
+	TRY(err_wrap(credential_read(path, FILE_MAX, &pem),
 		"the TLS certificate (derivd-gateway init makes one)"));
 	BIO *bio = BIO_new_mem_buf(buf_data(pem), (int)buf_len(pem));
 	*ret_cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);

@@ -11,7 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from kiosk import Kiosk, wait_for  # noqa: E402
+from kiosk import UIDS, Kiosk, wait_for  # noqa: E402
 from service import CaWorkers, Service, listening  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -23,7 +23,7 @@ WATCHDOG = 2  # seconds; each turn of the loop feeds it after a quarter of that
 
 def silent_ca():
     """Somebody listens on ca.sock, and never says a word."""
-    return listening(kiosk.at("run/ca.sock"), 47101)
+    return listening(kiosk.at("run/ca.sock"), UIDS["derivd"])
 
 
 def no_ca():
@@ -134,7 +134,7 @@ def _():
     with sqlite3.connect(store) as db, open(os.path.join(source, name)) as f:
         db.executescript(f.read())
     db.close()
-    os.chown(store, 47101, 47101)
+    os.chown(store, UIDS["derivd"], UIDS["derivd"])
     with Service(kiosk, "derivd") as derivd:
         derivd.told("READY=1")
         lines = derivd.lines()
@@ -203,6 +203,91 @@ def _():
         tap.equal(gateway.process.wait(60), CONFIG, "exit status")
         tap.lacks(" ".join(gateway.lines()), "READY=1", "notified")
     kiosk.configure(gateway="")
+
+
+def key_and_certificate():
+    with open(kiosk.at("etc/gateway/gateway.key")) as key, open(kiosk.at("etc/gateway/gateway.pem")) as certificate:
+        return {"gateway.key": key.read(), "gateway.pem": certificate.read()}
+
+
+@tap.test("the gateway's key as a credential: the file can be root's alone; what is missing is said")
+def _():
+    good = key_and_certificate()
+    no_key = {"gateway.pem": good["gateway.pem"]}
+    kiosk.write("etc/gateway.conf", "")
+    with Service(kiosk, "derivd-gateway", credentials=good) as gateway:
+        gateway.told("READY=1")
+        gateway.signal(signal.SIGHUP)
+        wait_for("the word about a new key", lambda: "for a new one restart this service" in gateway.said())
+    for credentials, part in ((no_key, 'no credential "gateway.key": its unit needs LoadCredential=gateway.key:FILE'),
+                              (good | {"gateway.key": "\n"}, 'the credential "gateway.key" is empty'),
+                              (good | {"gateway.pem": ""}, 'the credential "gateway.pem" is empty'),
+                              (None, "etc/gateway.pem")):
+        with Service(kiosk, "derivd-gateway", credentials=credentials) as gateway:
+            tap.contains(gateway.told("STATUS=cannot start: "), part, "status")
+            gateway.process.kill()
+    # Without systemd they lie beside the configuration.
+    for name, content in good.items():
+        kiosk.write(f"etc/{name}", content, 0o600)
+        os.chown(kiosk.at(f"etc/{name}"), UIDS["derivd-gateway"], -1)
+    with Service(kiosk, "derivd-gateway") as gateway:
+        gateway.told("READY=1")
+    for name in good:
+        os.unlink(kiosk.at(f"etc/{name}"))
+
+
+@tap.test("the mail server's password comes the same way, and it is said where it belongs")
+def _():
+    mail = 'smtp = "smtp://127.0.0.1:1"\nsmtp-user = "kiosk"\nfrom = "kiosk@example.org"\n'
+    kiosk.configure(courier=mail)
+    kiosk.start()
+    try:
+        def status():
+            return kiosk.ctl_json("status")[0]["notices"]
+        wait_for("the word about it", lambda: status().startswith("not known") and "etc/smtp-password" in status())
+        kiosk.write("etc/smtp-password", "secret\n", 0o600)
+        os.chown(kiosk.at("etc/smtp-password"), UIDS["derivd-notice"], -1)
+        kiosk.kill("derivd", signal.SIGHUP)
+        wait_for("a channel", lambda: status().startswith("smtp://") or " smtp://" in status())
+    finally:
+        kiosk.halt()
+        kiosk.configure(courier="")
+
+
+@tap.test("reloaded again and again during an enrollment, with and without a mistake: no connection is lost, nobody notices")
+def _():
+    kiosk.start()
+    kiosk.insert(kiosk.card("ada", name="Ada Lovelace"))
+    first, second = kiosk.device("first"), kiosk.device("second")
+    kiosk.provision(first)
+    first.start()
+    wait_for("a connected device", lambda: any(d["connected"] for d in kiosk.ctl_json("device", "list")))
+    pids, before = [kiosk.pids(p) for p in ("derivd", "derivd-gateway")], first.said().count('"connected"')
+
+    def reload(text):
+        kiosk.configure(derivd=text, gateway=text)
+        for program in ("derivd", "derivd-gateway"):
+            n = kiosk.log(program).count("read again") + kiosk.log(program).count("new configuration")
+            m = kiosk.log(program).count("stays")
+            kiosk.kill(program, signal.SIGHUP)
+            wait_for(f"{program} to have read it", lambda p=program, n=n, m=m: kiosk.log(p).count("stays") > m if text else
+                     kiosk.log(p).count("read again") + kiosk.log(p).count("new configuration") > n)
+
+    with kiosk.session("--yes", "--wait", "60") as s:
+        uri = s.uri()
+        reload("")
+        second.enroll(uri)
+        digits = second.digits()
+        reload("nonsense = 1\n")
+        tap.contains(kiosk.ctl("status").stdout, "the configuration is not in force", "derivctl status")
+        s.type(digits)
+        s.expect("committed")
+        reload("")
+        tap.equal(s.rest()[-1].get("event"), "settled", "the enrollment's end")
+    tap.lacks(kiosk.ctl("status").stdout, "not in force", "derivctl status")
+    tap.equal([kiosk.pids(p) for p in ("derivd", "derivd-gateway")], pids, "processes")
+    tap.equal(first.said().count('"connected"'), before, "how often the device had to connect")
+    tap.check(any(d["connected"] for d in kiosk.ctl_json("device", "list")), "the device is gone")
 
 
 tap.run()

@@ -1,6 +1,6 @@
 # tests/kiosk: the Debian packages on machines with systemd as their first process. Not part of "make check": it needs root, the
 # packages of contrib/deps kiosk, and a mirror of Debian the first time. KIOSK=long for all of it.
-EXTRA_DIST += tests/kiosk/run tests/kiosk/probe.py tests/kiosk/test_kiosk.py tests/kiosk/installed.py tests/kiosk/machine.py \
+EXTRA_DIST += tests/kiosk/run tests/kiosk/probe.py tests/kiosk/test_kiosk.py tests/kiosk/test_units.py tests/kiosk/installed.py tests/kiosk/machine.py \
 	tests/kiosk/system.py tests/kiosk/journal.py
 
 check-kiosk: all
