@@ -35,7 +35,7 @@ PROGRAMS = {"derivctl": ("client/ctl/derivctl.1", "client/ctl"), "derivd-device"
             "derivd-gateway": ("daemon/gateway/derivd-gateway.8", "daemon/gateway"),
             "derivd-metrics": ("client/metrics/derivd-metrics.8", "client/metrics"),
             "derivd-spawn": ("daemon/spawn/derivd-spawn.8", "daemon/spawn")}
-DOCS = ("README.md", "doc/TROUBLESHOOT.md", "doc/BACKUP.md", "doc/BY-HAND.md", "doc/GATEWAY-KEY.md", "doc/PRIVSEP.md", "doc/TOUR.md")
+DOCS = ("README.md", "doc/INSTALL.md", "doc/OPERATE.md", "doc/TROUBLESHOOT.md", "doc/SECURITY.md", "doc/BACKUP.md", "doc/BY-HAND.md", "doc/GATEWAY-KEY.md", "doc/PRIVSEP.md", "doc/TOUR.md")
 
 
 def read(path):
@@ -267,7 +267,12 @@ def _():
                       f"{path}: derivctl has no {' '.join(rest[:2])}")
             own = ctl_commands().get(command, set()) | {"json", "plain", "lang"}
             tap.check(not command or options <= own, f"{path}: {' '.join(words)}: only {sorted(own)}")
-    tap.check(n > 50, f"only {n} commands were found")
+    tap.check(n > 100, f"only {n} commands were found")
+
+
+def anchors(text):
+    """As GitHub makes them of headings."""
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
 
 
 @tap.test("files, journal fields and alerts that doc/ names are there")
@@ -280,8 +285,10 @@ def _():
         text = read(path)
         for name in re.findall(r"`((?:doc|contrib|proto|client|daemon|base|evidence|pkcs11|tests|systemd|po)/[\w./-]+)`", text):
             tap.check(os.path.exists(os.path.join(SOURCE, name.rstrip("/"))) or "xx" in name, f"{path}: there is no {name}")
-        for name in re.findall(r"\]\(([\w./-]+)\)", text):
-            tap.check(os.path.exists(os.path.join(SOURCE, os.path.dirname(path), name)), f"{path}: there is no {name}")
+        for name, anchor in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", text):
+            target = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path
+            tap.check(os.path.exists(os.path.join(SOURCE, target)), f"{path}: there is no {name}")
+            tap.check(not anchor or anchor in anchors(read(target)), f"{path}: {target} has no heading #{anchor}")
         for name in re.findall(r"\bDERIVD_([A-Z_]+)\b", text):
             tap.check(name in fields, f"{path}: nothing logs DERIVD_{name}")
 
