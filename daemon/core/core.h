@@ -98,7 +98,8 @@ struct calog {
 struct channels {
 	bool known;
 	bool holders, operators;
-	char *text; /* which, or why it is not known; NULL: not asked yet */
+	char *text;            /* which, or why it is not known; NULL: not asked yet */
+	int64_t later_boot_ms; /* when the journal heard last that somebody is told later; 0: never */
 };
 
 #define PINS_TOLD UINT64_MAX

@@ -133,7 +133,6 @@ struct err *lifecycle_revoke_known(
 	TRY(store_item_drop(c->store, NULL, d->id));
 	TRY(cancel_session(c, d, actor));
 	TRY(cancel_coming(c, d, &cause));
-	TRY(notice_device_revoked(c, d, reason));
 	return audit_add(c->audit, &about, "reason %u%s%s", reason, *text ? ": " : "", text);
 }
 
@@ -153,6 +152,7 @@ struct err *lifecycle_revoke_device(
 		return err_new(
 			&ERR_WRONG_STATE, "the device is %s already", device_state_name(d->state));
 	TRY(lifecycle_revoke_known(c, d, m->reason, actor, m->text));
+	TRY(notice_device_revoked(c, d, m->reason));
 	answer_changed(c, who, 1);
 	return NULL;
 }

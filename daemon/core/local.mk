@@ -26,7 +26,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/verified.h daemon/core/verified.c \
 	daemon/core/reconcile.h daemon/core/reconcile.c daemon/core/recall.h daemon/core/recall.c \
 	daemon/core/calog.h daemon/core/calog.c \
-	daemon/core/lifecycle.h daemon/core/lifecycle.c daemon/core/notice.h daemon/core/notice.c \
+	daemon/core/lifecycle.h daemon/core/lifecycle.c daemon/core/notice.h daemon/core/notice.c daemon/core/notice_send.c \
 	daemon/core/ack.h daemon/core/ack.c daemon/core/delivery.h daemon/core/delivery.c \
 	daemon/core/outbox.h daemon/core/outbox.c daemon/core/outbox_ask.c daemon/core/outbox_apply.c
 daemon_core_libengine_a_CFLAGS = $(AM_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS) $(CONFUSE_CFLAGS)

@@ -10,57 +10,9 @@
 #include "daemon/core/mail.h"
 #include "daemon/core/outbox.h"
 
-#define PURPOSES_MAX 8
-
 bool notice_is_deaf(const struct core *c)
 {
 	return c->channels.known && !c->channels.holders;
-}
-
-static const char *kind_word(unsigned int kind)
-{
-	static const char *const words[] = {
-		[COURIER__NOTICE_KIND__ISSUED] = "issued",
-		[COURIER__NOTICE_KIND__EXPIRING] = "about to expire",
-		[COURIER__NOTICE_KIND__REVOKED] = "revoked",
-		[COURIER__NOTICE_KIND__DEVICE_REVOKED] = "device revoked",
-		[COURIER__NOTICE_KIND__OPERATORS] = "troubles",
-	};
-
-	return kind < ARRAY_LEN(words) && words[kind] ? words[kind] : "";
-}
-
-/* " (authentication, signing)", or nothing for a notice that is about no credential. */
-static char *of_purposes(unsigned int purposes)
-{
-	AUTO(buf) struct buf *text = buf_new();
-
-	for (unsigned int p = 1; p <= PURPOSES_MAX; p++) {
-		if (purposes & 1U << p)
-			buf_addf(text, "%s%s", buf_len(text) ? ", " : " (",
-				purpose_name((Common__Purpose)p));
-	}
-	if (buf_len(text))
-		buf_addf(text, ")");
-	return xstrdup(buf_str(text));
-}
-
-static struct err *audit_notice(struct core *c, enum event event, const struct notice *n,
-	const char *error, const char *text)
-{
-	const struct audit_about about = {
-		.event = event,
-		.actor = "derivd-courier",
-		.request = n->request,
-		.device = n->device,
-		.holder = n->holder,
-		.error = error,
-	};
-
-	AUTO_MEM char *of = of_purposes(n->purposes);
-
-	return audit_add(c->audit, &about, "notice \"%s\"%s to %s: %s", kind_word(n->kind), of,
-		id_is_none(n->holder, SHA256_LEN) ? "operators" : "the holder", text);
 }
 
 static struct err *post(struct core *c, struct notice *n)
@@ -88,7 +40,7 @@ static struct err *tell_holder(struct core *c, struct notice *n)
 	}
 	if (!notice_is_deaf(c))
 		return post(c, n);
-	return audit_notice(c, EV_NOTICE_NOBODY, n, ERR_NOTICE_NOBODY.name,
+	return notice_audit(c, EV_NOTICE_NOBODY, n, ERR_NOTICE_NOBODY.name,
 		"NOBODY IS TOLD, courier.conf names neither smtp nor hook");
 }
 
@@ -96,12 +48,23 @@ static struct err *about_credential(
 	struct core *c, const struct credential *k, Courier__NoticeKind kind, int64_t when_ms)
 {
 	struct notice n = { .kind = kind, .when_ms = when_ms, .reason = k->reason };
+	bool first = false;
 
+	TRY(store_notice_first(c->store, k->id, kind, &first));
+	if (!first)
+		return NULL;
 	n.purposes = 1U << k->purpose;
 	memcpy(n.holder, k->holder, SHA256_LEN);
 	memcpy(n.request, k->request, ID_LEN);
 	memcpy(n.device, k->device, SHA256_LEN);
 	return tell_holder(c, &n);
+}
+
+struct err *notice_known(struct core *c, const struct credential *k, Courier__NoticeKind kind)
+{
+	bool first;
+
+	return store_notice_first(c->store, k->id, kind, &first);
 }
 
 struct err *notice_certified(struct core *c, const struct credential *k)
@@ -144,12 +107,30 @@ struct err *notice_trouble(struct core *c, enum event event, const char *error)
 		c->store, old ? old->id : n.id, event_name(event), error ? error : "");
 }
 
+/* What a mail server has refused, and nobody has tried again since, is no news any more. */
+static struct err *give_up(struct core *c, int64_t now)
+{
+	AUTO(rows) struct rows *rows = NULL;
+
+	TRY(store_notice_stale(c->store, now - NOTICE_GIVE_UP_MS, &rows));
+	for (size_t i = 0; i < rows->n; i++) {
+		struct notice *n = rows->row[i];
+		TRY(store_job_done(c->store, n->id));
+		n->sent_ms = now;
+		TRY(store_notice_put(c->store, n));
+		TRY(notice_audit(c, EV_NOTICE_NOBODY, n, ERR_NOTICE_REFUSED.name,
+			"NOBODY IS TOLD, it was refused a month ago"));
+	}
+	return NULL;
+}
+
 struct err *notice_sweep(struct core *c, bool *ret_more)
 {
 	int64_t now = clock_real_ms();
 	AUTO(rows) struct rows *rows = NULL;
 
 	TRY(store_notice_forget(c->store, now - NOTICE_HOUR_MS));
+	TRY(give_up(c, now));
 	if (!c->settings->expiry_notice_ms)
 		return NULL;
 	TRY(store_credential_ending(c->store, now + (int64_t)c->settings->expiry_notice_ms, &rows));
@@ -159,188 +140,5 @@ struct err *notice_sweep(struct core *c, bool *ret_more)
 		TRY(about_credential(c, k, COURIER__NOTICE_KIND__EXPIRING, k->not_after_ms));
 	}
 	*ret_more = *ret_more || rows->n != 0;
-	return NULL;
-}
-
-/* --- sending --- */
-
-/* Who was told often enough in the last hour is told of the rest later, in as few notices as that then makes. */
-static struct err *is_too_often(struct core *c, const struct notice *n, int64_t *ret_wait_ms)
-{
-	int64_t now = clock_real_ms(), first = 0;
-	uint64_t told = 0;
-
-	*ret_wait_ms = 0;
-	TRY(store_notice_told(c->store, n->holder, now - NOTICE_HOUR_MS, &told, &first));
-	if (told >= c->settings->notices_per_hour)
-		*ret_wait_ms = first + NOTICE_HOUR_MS - now + 1000;
-	return NULL;
-}
-
-static struct err *start_one(struct core *c, struct job *j)
-{
-	AUTO(notice) struct notice *n = NULL;
-	int64_t wait = 0;
-
-	TRY(store_notice_get(c->store, j->id, &n));
-	if (!n)
-		return store_job_done(c->store, j->id);
-	TRY(is_too_often(c, n, &wait));
-	if (!wait)
-		return outbox_ask_one(c, j);
-	j->state = JOB_WAITING;
-	j->attempts--;
-	j->next_boot_ms = clock_boot_ms() + wait;
-	return store_job_put(c->store, j);
-}
-
-struct err *notice_pump(struct core *c, unsigned int *ret_leased)
-{
-	AUTO(rows) struct rows *jobs = NULL;
-	const struct lease lease = {
-		.boot_id = c->boot_id,
-		.run = c->run,
-		.now_boot_ms = clock_boot_ms(),
-		.most = 1,
-		.notices = true,
-	};
-
-	TRY(store_job_lease(c->store, &lease, &jobs));
-	for (size_t i = 0; i < jobs->n; i++)
-		TRY(start_one(c, jobs->row[i]));
-	*ret_leased = (unsigned int)jobs->n;
-	return NULL;
-}
-
-static struct err *get_receipt(
-	struct core *c, const struct notice *n, ProtobufCMessage **ret_receipt)
-{
-	AUTO(buf) struct buf *receipt = NULL;
-
-	if (id_is_none(n->request, ID_LEN))
-		return NULL;
-	TRY(store_evidence_get(c->store, n->request, NULL, &receipt));
-	if (!receipt)
-		return err_new(&ERR_INTERNAL, "the receipt is missing");
-	return msg_parse_type(&common__signed__descriptor, buf_bytes(receipt), ret_receipt);
-}
-
-static size_t list_purposes(const struct notice *n, Common__Purpose *ret_purposes)
-{
-	size_t count = 0;
-
-	for (unsigned int p = 1; p <= PURPOSES_MAX; p++) {
-		if (n->purposes & 1U << p)
-			ret_purposes[count++] = (Common__Purpose)p;
-	}
-	return count;
-}
-
-static void send(struct core *c, const struct notice *n, Common__Signed *receipt,
-	const struct rows *troubles)
-{
-	Courier__Notice m = COURIER__NOTICE__INIT;
-	Courier__Trouble *list = xcalloc(troubles->n + 1, sizeof(*list));
-	Courier__Trouble **lent = xcalloc(troubles->n + 1, sizeof(*lent));
-	Common__Purpose purposes[PURPOSES_MAX];
-	struct ask ask = { .kind = ASK_NOTICE };
-
-	for (size_t i = 0; i < troubles->n; i++) {
-		const struct trouble *t = troubles->row[i];
-		courier__trouble__init(&list[i]);
-		list[i].event = t->event;
-		list[i].error = t->error;
-		list[i].count = t->n;
-		lent[i] = &list[i];
-	}
-	m.id = pb_lend(BYTES(n->id, ID_LEN));
-	m.kind = (Courier__NoticeKind)n->kind;
-	m.receipt = receipt;
-	m.n_purposes = list_purposes(n, purposes);
-	m.purposes = purposes;
-	m.when_ms = n->when_ms;
-	m.reason = n->reason;
-	m.n_troubles = troubles->n;
-	m.troubles = lent;
-	m.mailed = n->mailed;
-	m.hooked = n->hooked;
-	memcpy(ask.id, n->id, ID_LEN);
-	mail_ask(c, &ask, MSG_NOTICE_SEND, &m);
-	free(list);
-	free(lent);
-}
-
-struct err *notice_ask(struct core *c, const struct job *j)
-{
-	AUTO(notice) struct notice *n = NULL;
-	AUTO(rows) struct rows *troubles = NULL;
-	AUTO_MSG ProtobufCMessage *receipt = NULL;
-
-	TRY(store_notice_get(c->store, j->id, &n));
-	if (!n)
-		return err_new(&ERR_INTERNAL, "the notice is missing");
-	TRY(get_receipt(c, n, &receipt));
-	TRY(store_trouble_list(c->store, n->id, &troubles));
-	send(c, n, (Common__Signed *)receipt, troubles);
-	return NULL;
-}
-
-struct err *notice_done(
-	struct core *c, const struct job *j, const Courier__Noticed *m, struct err **ret_owed)
-{
-	AUTO(notice) struct notice *n = NULL;
-
-	TRY(store_notice_get(c->store, j->id, &n));
-	if (!n)
-		return NULL;
-	n->mailed = n->mailed || m->mailed;
-	n->hooked = n->hooked || m->hooked;
-	n->sent_ms = m->trouble ? 0 : clock_real_ms();
-	TRY(store_notice_put(c->store, n));
-	*ret_owed = m->trouble ? kind_from_wire(m->trouble) : NULL;
-	if (m->trouble)
-		return NULL;
-	return audit_notice(c, EV_NOTICE_SENT, n, NULL,
-		n->mailed && n->hooked ? "sent by mail and by command"
-		: n->mailed            ? "sent by mail"
-				       : "sent by command");
-}
-
-struct err *notice_nobody(struct core *c, const struct job *j, const struct err *why)
-{
-	AUTO(notice) struct notice *n = NULL;
-
-	TRY(store_notice_get(c->store, j->id, &n));
-	if (!n)
-		return NULL;
-	/* Told to nobody it is over, and is forgotten with the others. */
-	n->sent_ms = clock_real_ms();
-	TRY(store_notice_put(c->store, n));
-	notice_ask_channels(c);
-	AUTO_MEM char *text = xasprintf("NOBODY IS TOLD, %s", err_get_text(why));
-	return audit_notice(c, EV_NOTICE_NOBODY, n, err_get_kind(why)->name, text);
-}
-
-/* --- channels --- */
-
-void notice_ask_channels(struct core *c)
-{
-	const struct ask ask = { .kind = ASK_CHANNELS };
-	const Courier__Channels m = COURIER__CHANNELS__INIT;
-
-	mail_ask(c, &ask, MSG_NOTICE_CHANNELS, &m);
-}
-
-struct err *notice_channels(struct core *c, const struct answer *a)
-{
-	const Courier__ChannelsReply *m = a->body;
-	struct channels *ch = &c->channels;
-
-	free(ch->text);
-	/* Not known is not none: what is to be told waits, and the queue says for what. */
-	ch->known = !a->error;
-	ch->holders = m && m->holders;
-	ch->operators = m && m->operators;
-	ch->text = xstrdup(a->error ? err_get_text(a->error) : m->text);
 	return NULL;
 }

@@ -50,11 +50,16 @@ static struct err *audit_trouble(
 	return audit_add(c->audit, &about, "%s: %s", job_what_name(j->what), err_get_text(why));
 }
 
-/* Operators hear of it, but for notices: one that cannot be sent must not make another. */
+/*
+ * Operators hear of it; of a notice when it was refused, so that its holder is told in another way. One of their own must not make
+ * another, and neither must one that cannot be sent at all.
+ */
 static struct err *report(
 	struct core *c, const struct job *j, enum event event, const struct err *why)
 {
-	if (j->what != JOB_NOTICE)
+	bool holders = !id_is_none(j->device, SHA256_LEN);
+
+	if (j->what != JOB_NOTICE || (holders && event == EV_JOB_FAILED))
 		TRY(notice_trouble(c, event, err_get_kind(why)->name));
 	return audit_trouble(c, j, event, why);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/core/lifecycle.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/policy.h"
 #include "daemon/core/verified.h"
@@ -177,6 +178,8 @@ struct err *recall_revoked(struct core *c, const char *serial, unsigned int reas
 	if (k->state == CS_SUPERSEDED || !credential_can(k, CE_REVOKE))
 		return NULL;
 	k->reason = reason;
+	/* Its holder was told when it was decided. */
+	TRY(notice_known(c, k, COURIER__NOTICE_KIND__REVOKED));
 	return credential_step(c, k, CE_REVOKE, &BY_LOG);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/recall.h"
 
 struct err *reconcile_check(const struct core *c)
@@ -35,19 +36,28 @@ static struct err *record_restored(
 {
 	static const struct audit_about about = { .event = EV_RESTORED };
 	AUTO_MEM char *taken = text_time(taken_ms);
+	uint64_t n = 0;
 
+	/* They were sent since. */
+	TRY(store_notice_drop(c->store, &n));
+	AUTO_MEM char *notices =
+		n ? xasprintf("; %" PRIu64 " notices that waited then are not sent again", n)
+		  : xstrdup("");
 	if (!lost)
 		return audit_add(c->audit, &about,
-			"a backup of %s was put back, no audit row is known to be lost", taken);
+			"a backup of %s was put back, no audit row is known to be lost%s", taken,
+			notices);
 	return audit_add(c->audit, &about,
-		"a backup of %s was put back: audit rows %" PRIu64 "-%" PRIu64 " are lost", taken,
-		rows + 1, lost->sequence);
+		"a backup of %s was put back: audit rows %" PRIu64 "-%" PRIu64 " are lost%s", taken,
+		rows + 1, lost->sequence, notices);
 }
 
 static struct err *record_accepted(struct core *c, const struct err *wrong)
 {
 	static const struct audit_about about = { .event = EV_CHAIN_ACCEPTED };
+	uint64_t n = 0;
 
+	TRY(store_notice_drop(c->store, &n));
 	return audit_add(c->audit, &about, "%s; derivd.conf accepts it", err_get_text(wrong));
 }
 
@@ -133,6 +143,8 @@ static struct err *on_certificate(struct core *c, const Ca__KnownRow *row,
 	TRY(store_credential_list(c->store, &f, &rows));
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct credential *k = rows->row[i];
+		if (k->purpose == row->purpose)
+			TRY(notice_known(c, k, COURIER__NOTICE_KIND__ISSUED));
 		/* derivd-ca has no device's copy of such a key any more: it cannot be made again. */
 		if (k->purpose == row->purpose && k->state == CS_WANTED &&
 			k->origin == COMMON__ORIGIN__SERVER)

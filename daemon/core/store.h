@@ -474,6 +474,14 @@ MUST_CHECK struct err *store_notice_waiting(struct store *s, unsigned int kind,
 /* How many the holder was sent since then, and when the first of them. */
 MUST_CHECK struct err *store_notice_told(struct store *s, const uint8_t holder[static SHA256_LEN],
 	int64_t since_ms, uint64_t *ret_n, int64_t *ret_first_ms);
+/* Notes that a credential's holder is told of this kind of thing. *ret_first: for the first time. */
+MUST_CHECK struct err *store_notice_first(struct store *s, const uint8_t credential[static ID_LEN],
+	unsigned int kind, bool *ret_first);
+/* Notices that wait for their first try, or for another one, go. */
+MUST_CHECK struct err *store_notice_drop(struct store *s, uint64_t *ret_n);
+/* At most 100 that failed, of things that happened before then. */
+MUST_CHECK struct err *store_notice_stale(
+	struct store *s, int64_t before_ms, struct rows **ret_rows);
 /* Those sent before go. */
 MUST_CHECK struct err *store_notice_forget(struct store *s, int64_t before_ms);
 struct trouble {

@@ -80,15 +80,55 @@ struct err *store_notice_waiting(struct store *s, unsigned int kind,
 	return NULL;
 }
 
+struct err *store_notice_first(struct store *s, const uint8_t credential[static ID_LEN],
+	unsigned int kind, bool *ret_first)
+{
+	TRY(sql_run(s,
+		"UPDATE credential SET told = told | (1 << ?2) WHERE id = ?1 AND told & (1 << ?2) "
+		"= 0",
+		"di", credential, (int64_t)kind));
+	*ret_first = sql_changes(s) != 0;
+	return NULL;
+}
+
+struct err *store_notice_drop(struct store *s, uint64_t *ret_n)
+{
+	TRY(sql_run(s,
+		"DELETE FROM trouble WHERE notice IN (SELECT id FROM notice WHERE sent_ms = 0)",
+		""));
+	TRY(sql_run(s, "DELETE FROM notice WHERE sent_ms = 0", ""));
+	TRY(sql_run(s, "DELETE FROM job WHERE what = 'notice'", ""));
+	*ret_n = sql_changes(s);
+	return NULL;
+}
+
+static void free_row(void *row)
+{
+	notice_free(row);
+}
+
+struct err *store_notice_stale(struct store *s, int64_t before_ms, struct rows **ret_rows)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_start(s, &stmt,
+		NOTICE "sent_ms = 0 AND when_ms < ? AND EXISTS(SELECT 1 FROM job WHERE job.id = "
+		       "notice.id AND job.state = 'failed') LIMIT 100",
+		"i", before_ms));
+	return sql_collect(s, stmt, read_row, free_row, ret_rows);
+}
+
 struct err *store_notice_told(struct store *s, const uint8_t holder[static SHA256_LEN],
 	int64_t since_ms, uint64_t *ret_n, int64_t *ret_first_ms)
 {
 	int64_t n = 0;
 
-	TRY(sql_number(s, &n, "SELECT count(*) FROM notice WHERE holder IS ? AND sent_ms > max(?, 0)",
-		"hi", holder, since_ms));
+	TRY(sql_number(s, &n,
+		"SELECT count(*) FROM notice WHERE holder IS ? AND sent_ms > max(?, 0)", "hi",
+		holder, since_ms));
 	TRY(sql_number(s, ret_first_ms,
-		"SELECT ifnull(min(sent_ms), 0) FROM notice WHERE holder IS ? AND sent_ms > max(?, 0)",
+		"SELECT ifnull(min(sent_ms), 0) FROM notice WHERE holder IS ? AND sent_ms > max(?, "
+		"0)",
 		"hi", holder, since_ms));
 	*ret_n = (uint64_t)n;
 	return NULL;

@@ -146,6 +146,9 @@ static const char *const steps[] = {
 
 	/* 5: which of the gateway's pins a device has acknowledged. */
 	"ALTER TABLE device ADD COLUMN pins_epoch INTEGER NOT NULL DEFAULT 0;",
+
+	/* 6: of what of a credential its holder was told, a bit for each kind of notice: never twice. */
+	"ALTER TABLE credential ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 

@@ -6,18 +6,22 @@ import json
 import os
 import signal
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
 from kiosk import AUDITOR, OFFICER, Kiosk, wait_for  # noqa: E402
-from postfix import POSTFIX, Postfix  # noqa: E402
+from postfix import POSTFIX, SASLPASSWD, Postfix  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
-if not POSTFIX:
-    print("1..0 # SKIP there is no Postfix: apt-get install postfix")
+if not POSTFIX or not SASLPASSWD:
+    print("1..0 # SKIP there is no Postfix with SASL: apt-get install postfix sasl2-bin")
     sys.exit(0)
-kiosk = tap.use(Kiosk())
+directory = tempfile.mkdtemp(prefix="kiosk-", dir="/tmp")
+kiosk = Kiosk(directory, setenv={"CREDENTIALS_DIRECTORY": os.path.join(directory, "credentials")})
+kiosk.own = True
+tap.use(kiosk)
 os.makedirs(kiosk.at("postfix"))
 server = tap.use(Postfix(kiosk.at("postfix")))
 hook = kiosk.write("hook", f"#!/bin/sh\n{{ echo \"$*\"; cat; echo; }} >>{kiosk.at('told/log')}\n", 0o755)
@@ -129,6 +133,8 @@ def _():
     kiosk.ctl("credential", "revoke", serial, uid=OFFICER)
     job = wait_for("the refusal", lambda: [q for q in queue() if q["state"] == "failed"])[0]
     tap.contains(job["cause"], "550", "cause")
+    told = mails("ops", 1)
+    tap.contains(told[0].get_content(), "job-failed (notice-refused)", "operators are told, so that somebody tells eve")
     server.refuse("eve", "")
     kiosk.ctl("queue", "retry", job["id"])
     tap.equal(mails("eve", 2)[1]["Subject"], "Credentials on your device were revoked", "it came")
@@ -158,6 +164,29 @@ def _():
     wait_for("the revocations", lambda: all(c["state"] == "revoked" for c in kiosk.ctl_json("credential", "list")
                                             if c["device"] == device))
     tap.equal((len(queue()), queue()[0]["state"], len(server.mails("eve"))), (1, "waiting", before), "it waits")
+
+
+@tap.test("a server that wants a name and a password, over TLS: a wrong one waits with the server's words, the right one sends")
+def _():
+    users = {"kiosk": "correct horse"}
+    os.makedirs(kiosk.at("guarded"))
+    guarded = tap.use(Postfix(kiosk.at("guarded"), users))
+    mail = MAIL.replace(f":{server.port}", f":{guarded.port}").replace(server.at("ca.pem"), guarded.at("ca.pem"))
+    kiosk.write("credentials/smtp-password", "wrong\n")
+    reload(derivd="", courier=mail + 'smtp-user = "kiosk"\n')
+    wait_for("the channels", lambda: f":{guarded.port}" in status())
+    kiosk.ctl("queue", "retry", uid=0)
+    kiosk.insert(kiosk.card("bob", name="Bob Test"))
+    kiosk.provision(kiosk.device("bobs"))
+    job = wait_for("the refusal", lambda: [q for q in queue() if q["state"] == "retry" and "denied" in q["cause"].lower()])[0]
+    tap.equal(guarded.mails("bob"), [], "no mail")
+    kiosk.write("credentials/smtp-password", "correct horse\n")
+    kiosk.kill("derivd", signal.SIGHUP)
+    kiosk.kill("derivd-courier")
+    kiosk.ctl("queue", "retry", job["id"])
+    mail = wait_for("the mail", lambda: guarded.mails("bob"))[0]
+    tap.contains(mail["Received"], "ESMTPSA", "logged in, over TLS")
+    tap.check("correct horse" not in kiosk.logs(), "the password is in no log")
 
 
 tap.run()

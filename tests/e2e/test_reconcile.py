@@ -106,6 +106,13 @@ def _():
     tap.equal(kiosk.ctl_error("audit", "verify", "--lost", f"{last}-{first}", uid=AUDITOR), "usage")
 
 
+@tap.test("nobody is told a second time: there is no channel here, so the chain would name each who should have been")
+def _():
+    rows = [r["event"] for r in kiosk.ctl_json("audit", "show")]
+    tap.check("notice-nobody" in rows[:rows.index("restored")], "before the backup each was named")
+    tap.equal([e for e in rows[rows.index("restored"):] if e == "notice-nobody"], [])
+
+
 @tap.test("what came back proves itself: evidence, receipt, ticket and chain")
 def _():
     for c in kiosk.ctl_json("credential", "list"):

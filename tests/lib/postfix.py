@@ -4,6 +4,8 @@
         server.port               it offers STARTTLS; server.at("ca.pem")
         server.mails("ada")           what ada@example.org got, as email.message.Message
         server.refuse("ada", "450 4.2.1 full")
+
+With users={"kiosk": "secret"} it takes mail from those who say name and password, over TLS only, and from nobody else.
 """
 
 import email
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import time
 
+SASLPASSWD = shutil.which("saslpasswd2", path="/usr/sbin:/usr/bin")
 POSTFIX = shutil.which("postfix", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 # Who has a mailbox. (Postfix's virtual takes nothing from what a pattern matched.)
@@ -23,8 +26,9 @@ MAPS = "".join(f"/^{name}@example[.]org$/ {name}/\n" for name in ("ada", "bob", 
 
 
 class Postfix:
-    def __init__(self, directory):
+    def __init__(self, directory, users=None):
         self.dir = directory
+        self.users = users or {}
         self.port = None
         for name in ("etc", "queue", "data", "mail"):
             os.makedirs(self.at(name), exist_ok=True)
@@ -68,7 +72,7 @@ virtual_mailbox_base = {self.at("mail")}
 virtual_mailbox_maps = regexp:{self.write("maps", MAPS)}
 virtual_uid_maps = static:{self.uid}
 virtual_gid_maps = static:{self.uid}
-smtpd_recipient_restrictions = check_recipient_access regexp:{self.at("access")}, permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access regexp:{self.at("access")}, {self.logins()}, reject
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {self.at("ca.pem")}
 smtpd_tls_key_file = {self.at("key.pem")}
@@ -100,6 +104,29 @@ postlog unix-dgram n - n - 1 postlogd
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+
+    def logins(self):
+        """Who may send mail; for users the rest of what a login needs, too: SASL with a database of its own."""
+        if not self.users:
+            return "permit_mynetworks"
+        os.makedirs(self.at("etc/sasl"), exist_ok=True)
+        self.write("etc/sasl/smtpd.conf", f"""pwcheck_method: auxprop
+auxprop_plugin: sasldb
+mech_list: PLAIN LOGIN
+sasldb_path: {self.at("sasldb2")}
+""")
+        for name, password in self.users.items():
+            subprocess.run([SASLPASSWD, "-c", "-p", "-f", self.at("sasldb2"), "-u", "mail.example.net", name],
+                           input=password, text=True, check=True, capture_output=True)
+        os.chown(self.at("sasldb2"), self.uid, self.uid)
+        return f"""permit_sasl_authenticated, reject
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+cyrus_sasl_config_path = {self.at("etc/sasl")}
+smtpd_sasl_local_domain = mail.example.net
+smtpd_tls_auth_only = yes
+smtpd_relay_restrictions = permit_sasl_authenticated"""
 
     def __enter__(self):
         return self.start()

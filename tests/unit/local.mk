@@ -265,6 +265,10 @@ tests_unit_test_core_turn_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_core_outbox
 tests_unit_test_core_outbox_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_core_outbox_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_core_notice
+tests_unit_test_core_notice_SOURCES = tests/unit/test_core_notice.c $(FAKE_CLOCK)
+tests_unit_test_core_notice_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_core_notice_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_core_parts
 tests_unit_test_core_parts_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_core_parts_LDADD = $(ENGINE_LIBS) $(UNIT_LIBS)
@@ -298,7 +302,7 @@ UNIT_TESTS += tests/unit/test_ca_schema
 tests_unit_test_ca_schema_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
 tests_unit_test_ca_schema_LDADD = $(CA_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/fixtures/schema/make-store tests/fixtures/schema/store-1.sql tests/fixtures/schema/store-2.sql \
-	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/log-1.sql \
+	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/store-6.sql tests/fixtures/schema/log-1.sql \
 	tests/fixtures/schema/log-2.sql
 UNIT_TESTS += tests/unit/test_checkpoint
 tests_unit_test_checkpoint_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
