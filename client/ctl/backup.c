@@ -119,6 +119,15 @@ static struct err *run_tar(const struct ctl *c, const char *archive, bool create
 	return e;
 }
 
+/* Is it there, and does it get to its end? */
+static struct err *check_tar(const struct ctl *c, const char *archive)
+{
+	const char *const list[] = { "--list", "--index-file", "/dev/null", "--file", archive,
+		NULL };
+
+	return err_wrap(program_run(c, "tar", list), "the configuration");
+}
+
 /* --- backup --- */
 
 static struct err *fill(const struct ctl *c, const char *dir)
@@ -199,6 +208,7 @@ static struct err *put_back(const struct ctl *c, const char *dir, bool replace, 
 			"%s is not there: a backup is checked where its deployment is, "
 			"or restored",
 			conf);
+	TRY(check_tar(c, etc));
 	if (access(conf, F_OK) != 0)
 		TRY(err_wrap(run_tar(c, etc, false), "the configuration"));
 	TRY(run_both(c, dir, "--check"));

@@ -2,8 +2,10 @@
 #include "daemon/backup/dbcopy.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/alive.h"
@@ -15,6 +17,8 @@
 /* Milliseconds that a writer may hold the database. */
 #define BUSY_MS 10000
 #define PAGES_PER_STEP 1024
+/* What a service may take for its backup, and for the upgrade that follows, before systemd takes it for stuck. */
+#define UPGRADE_US (UINT64_C(30) * 60 * 1000 * 1000)
 /* Instructions of SQLite between two signs of life. */
 #define STEPS_OF_PROGRESS 1000000
 
@@ -150,6 +154,10 @@ struct err *dbcopy_before_upgrade(const char *path, unsigned int schema)
 {
 	AUTO_MEM char *copy_path = xasprintf("%s.schema-%u", path, schema);
 
+	/* A large store is no reason to be ended in the middle, and begun again, and again. */
+	(void)sd_notifyf(0,
+		"EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=makes a backup before the upgrade",
+		UPGRADE_US);
 	TRY(err_wrap(dbcopy_file(path, copy_path), "the backup before the upgrade"));
 	TRY(err_wrap(dbcopy_check(copy_path), "the backup before the upgrade"));
 	log_note(NOTE_UPGRADE_COPY, NULL,

@@ -150,6 +150,13 @@ def _():
             f.write(bytes([last[0] ^ 1]))
         refused(f"{name.split('/', 1)[1]} was changed", "restore", "--replace", bad)
         shutil.rmtree(bad)
+    bad = changed("bad")
+    os.truncate(f"{bad}/etc.tar", os.path.getsize(f"{bad}/etc.tar") // 2)
+    refused("the configuration", "restore", "--check", bad)
+    os.unlink(f"{bad}/etc.tar")
+    refused("etc.tar", "restore", "--check", bad)
+    refused("etc.tar", "restore", "--replace", bad)
+    shutil.rmtree(bad)
     for part in ("store", "ca"):
         bad = changed("bad")
         os.unlink(f"{bad}/{part}/SHA256SUMS")

@@ -3,6 +3,9 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +124,30 @@ static void a_damaged_page_is_found(void **state)
 	assert_err_text(dbcopy_check(path), &ERR_STORE, "damaged");
 }
 
+/* Otherwise systemd ends the start of a large store after TimeoutStartSec=, each time. */
+static void an_upgrade_asks_for_time(void **state)
+{
+	AUTO_MEM char *path = at("large.db");
+	AUTO_MEM char *socket_path = at("notify");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char said[256];
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	AUTO(store) struct store *s = NULL;
+
+	assert_ok(store_open(path, &s));
+	store_free(take(s));
+	assert_true(strlen(socket_path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, socket_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	setenv("NOTIFY_SOCKET", socket_path, 1);
+	assert_ok(dbcopy_before_upgrade(path, 1));
+	unsetenv("NOTIFY_SOCKET");
+	ssize_t n = recv(fd, said, sizeof(said) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	said[n] = 0;
+	assert_non_null(strstr(said, "EXTEND_TIMEOUT_USEC="));
+}
+
 static void sums_name_what_was_changed(void **state)
 {
 	AUTO_MEM char *one = at("one");
@@ -198,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_copy_is_of_one_moment),
 		cmocka_unit_test(what_is_no_database_is_no_backup),
 		cmocka_unit_test(a_damaged_page_is_found),
+		cmocka_unit_test(an_upgrade_asks_for_time),
 		cmocka_unit_test(sums_name_what_was_changed),
 		cmocka_unit_test(what_was_put_aside_stays),
 		cmocka_unit_test(names_that_lead_elsewhere),
