@@ -1,13 +1,13 @@
 # systemd: units, users, directories, the journal's catalogue.
 SYSTEMD_UNITS_IN = systemd/derivd.service.in systemd/derivd-gateway.service.in systemd/derivd-card@.service.in \
-	systemd/derivd-ca@.service.in systemd/derivd-courier@.service.in systemd/derivd-notice@.service.in \
+	systemd/derivd-ca@.service.in systemd/derivd-ca-officer@.service.in systemd/derivd-courier@.service.in systemd/derivd-notice@.service.in \
 	systemd/derivd-metrics@.service.in systemd/derivd-metrics.service.in
 SYSTEMD_UNITS = $(SYSTEMD_UNITS_IN:.in=)
 systemdsystemunit_DATA = $(SYSTEMD_UNITS) systemd/derivd.socket systemd/derivd-uplink.socket \
-	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket \
+	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-ca-officer.socket systemd/derivd-courier.socket \
 	systemd/derivd-notice.socket systemd/derivd-metrics.socket systemd/derivd-metrics.timer
 EXTRA_DIST += $(SYSTEMD_UNITS_IN) systemd/derivd.socket systemd/derivd-uplink.socket \
-	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-courier.socket \
+	systemd/derivd-gateway.socket systemd/derivd-card.socket systemd/derivd-ca.socket systemd/derivd-ca-officer.socket systemd/derivd-courier.socket \
 	systemd/derivd-notice.socket systemd/derivd-metrics.socket systemd/derivd-metrics.timer \
 	systemd/sysusers.conf systemd/tmpfiles.conf systemd/derivd.catalog
 CLEANFILES += $(SYSTEMD_UNITS)

@@ -88,6 +88,9 @@ struct ctl_command {
 
 struct err *cmd_status(struct ctl *c, int argc, char **argv);
 struct err *cmd_setup(struct ctl *c, int argc, char **argv);
+struct err *cmd_change_show(struct ctl *c, int argc, char **argv);
+struct err *cmd_change_approve(struct ctl *c, int argc, char **argv);
+struct err *cmd_change_list(struct ctl *c, int argc, char **argv);
 struct err *cmd_roles(struct ctl *c, int argc, char **argv);
 struct err *cmd_doctor(struct ctl *c, int argc, char **argv);
 struct err *cmd_readers(struct ctl *c, int argc, char **argv);

@@ -37,7 +37,7 @@ static void pass_on(struct doctor *d, const char *subject)
 		const struct err_kind *kind = kind_find(r->kind);
 		if (strncmp(r->subject, subject, len) != 0 || !strchr(" ", r->subject[len]))
 			continue;
-		doctor_error(d, VERDICT_FAULT,
+		doctor_error(d, kind == &ERR_ALONE ? VERDICT_WARNING : VERDICT_FAULT,
 			err_new(kind ? kind : &ERR_REMOTE_BROKEN, "%s%s%s",
 				r->subject[len] ? r->subject + len + 1 : "",
 				r->subject[len] ? ": " : "", r->text));
@@ -123,6 +123,12 @@ void doctor_crl(struct doctor *d)
 	}
 	if (!is_unchecked(d))
 		pass_on(d, "crl");
+}
+
+void doctor_change(struct doctor *d)
+{
+	if (!is_unchecked(d))
+		pass_on(d, "change");
 }
 
 void doctor_queue(struct doctor *d)

@@ -70,6 +70,11 @@ static const struct ctl_command commands[] = {
 		"[--auditor USER]... [--smtp HOST[:PORT]] [--from ADDRESS] [--notify ADDRESS]... "
 		"[--user PROGRAM=UID:GID]...",
 		N_("from installed packages to a kiosk that works; root only") },
+	{ "change", "show", cmd_change_show, "",
+		N_("what root has changed at the CA, and who has to approve it") },
+	{ "change", "approve", cmd_change_approve, "DIGEST", N_("approve it, as an officer") },
+	{ "change", "list", cmd_change_list, "",
+		N_("which configurations of the CA were in force, and who approved them") },
 	{ "backup", NULL, cmd_backup, "DIR", N_("everything into a new directory; root only") },
 	{ "restore", NULL, cmd_restore, "[--replace | --check] DIR",
 		N_("a backup back to its place, with the services stopped; root only") },

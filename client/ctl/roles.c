@@ -83,6 +83,20 @@ static void print_json(const Control__RoleRow *r, const json_t *names)
 	json_print(j);
 }
 
+/* officers: 0 while derivd has not heard of it. */
+static void print_root(unsigned int officers)
+{
+	(void)printf(_("root has all roles, and alone changes the CA (derivd-ca), backs up and "
+		       "restores\n"));
+	if (officers > 1)
+		(void)printf(_("  what root changes at the CA takes %u officers: derivctl change "
+			       "show, derivctl change approve\n"),
+			officers);
+	else if (officers == 1)
+		(void)printf(_("  nobody has to approve what root changes at the CA: officers in "
+			       "ca.conf(5)\n"));
+}
+
 struct err *cmd_roles(struct ctl *c, int argc, char **argv)
 {
 	static const struct option_row none[] = { { NULL, OPTION_FLAG, NULL } };
@@ -100,8 +114,6 @@ struct err *cmd_roles(struct ctl *c, int argc, char **argv)
 			print_role(reply->roles[i], names);
 	}
 	if (!c->json)
-		(void)printf(
-			_("root has all roles, and alone changes the CA (derivd-ca), backs up and "
-			  "restores\n"));
+		print_root(reply->change_officers);
 	return NULL;
 }

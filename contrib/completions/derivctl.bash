@@ -59,7 +59,11 @@ _derivctl() {
 		"evidence show" | "evidence verify")
 			mapfile -t COMPREPLY < <(compgen -W "$(_derivctl_ids credential)" -- "$cur" && compgen -f -- "$cur")
 			;;
-		*" list") ;;
+		"change approve")
+			mapfile -t COMPREPLY < <(compgen -W "$(LC_ALL=C derivctl "${tree[@]}" --json change show 2>/dev/null |
+				sed -n 's/^{"digest":"\([0-9a-f]*\)".*/\1/p')" -- "$cur")
+			;;
+		*" list" | "change show") ;;
 		*) mapfile -t COMPREPLY < <(compgen -W "$(_derivctl_ids "${words[0]}")" -- "$cur") ;;
 		esac
 		;;

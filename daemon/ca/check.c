@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/ca.h"
 #include "daemon/ca/command.h"
 #include "daemon/ca/state.h"
@@ -194,6 +195,7 @@ static void check_all(struct tally *t, const char *checkpoint)
 	good("ca.conf and deployment.conf", "");
 	result(t, "delivery, receipt and serial keys", check_signing_keys(s));
 	result(t, "back end", s->backend->check(s));
+	result(t, "approval of the configuration", approval_tell(s));
 	check_end(t, "issuing certificate", s->issuer->cert, "make a successor");
 	check_settings(t, s);
 	check_log(t, s);

@@ -7,6 +7,7 @@
 /* argv[0] is the command's name. ERR_CONFIG for wrong use. */
 MUST_CHECK struct err *command_init(int argc, char **argv);
 MUST_CHECK struct err *command_check(int argc, char **argv);
+MUST_CHECK struct err *command_approve(int argc, char **argv);
 MUST_CHECK struct err *command_crl(int argc, char **argv);
 MUST_CHECK struct err *command_pins(int argc, char **argv);
 MUST_CHECK struct err *command_backup(int argc, char **argv);
@@ -15,5 +16,7 @@ MUST_CHECK struct err *command_restore(int argc, char **argv);
 MUST_CHECK struct err *command_become_owner(void);
 /* Serves the connection that was passed in. */
 MUST_CHECK struct err *serve(void);
+/* The same, of an officer. */
+MUST_CHECK struct err *serve_officer(void);
 
 #endif

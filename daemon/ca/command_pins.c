@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/command.h"
 #include "daemon/ca/payload_fill.h"
 #include "evidence/pinset.h"
@@ -107,6 +108,7 @@ static struct err *sign(uint64_t days)
 
 	TRY(command_become_owner());
 	TRY(state_open(&s));
+	TRY(approval_check(s, false));
 	if (s->deployment->pins_epoch == 0)
 		return err_new(&ERR_CONFIG,
 			"the gateway's keys were never changed: there is nothing "

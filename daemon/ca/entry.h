@@ -6,6 +6,8 @@
 #ifndef DERIVD_DAEMON_CA_ENTRY_H
 #define DERIVD_DAEMON_CA_ENTRY_H
 
+#include <sys/types.h>
+
 #include "daemon/ca/ledger.h"
 #include "evidence/item.h"
 #include "evidence/receipt.h"
@@ -149,6 +151,40 @@ MUST_CHECK struct err *entry_profile_put(
 /* *ret_body is NULL when no profile of that digest was ever offered. */
 MUST_CHECK struct err *entry_profile_get(
 	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_body);
+
+/* How a configuration (effect.h) came into force. The numbers are in the log. */
+enum entry_how {
+	HOW_FIRST = 1, /* the first one that was used */
+	HOW_ROOT = 2,  /* no officers were asked for then */
+	HOW_OFFICERS = 3,
+	HOW_ALONE = 4, /* root said so alone, where officers were asked for */
+};
+#define ENTRY_REASON_MAX 512
+struct entry_approved {
+	uint64_t row;    /* reading only */
+	int64_t time_ms; /* reading only */
+	uint8_t digest[SHA256_LEN];
+	enum entry_how how;
+	uint32_t officers; /* how many have to approve the next one */
+	uid_t uid;         /* who made it complete */
+	char reason[ENTRY_REASON_MAX + 1];
+};
+MUST_CHECK struct err *entry_approved_put(struct ledger_tx *tx, const struct entry_approved *a);
+/* The one in force; its row is 0 when there is none. */
+MUST_CHECK struct err *entry_approved_newest(struct ledger *l, struct entry_approved *ret_approved);
+/* Is it the one of that digest? Cheap: each request asks. */
+MUST_CHECK struct err *entry_in_force(
+	struct ledger *l, const uint8_t digest[static SHA256_LEN], bool *ret_is);
+MUST_CHECK struct err *entry_configuration_put(
+	struct ledger_tx *tx, const uint8_t digest[static SHA256_LEN], struct bytes body);
+/* *ret_body is NULL when none of that digest was ever approved by anybody. */
+MUST_CHECK struct err *entry_configuration_get(
+	struct ledger *l, const uint8_t digest[static SHA256_LEN], struct buf **ret_body);
+MUST_CHECK struct err *entry_vote_put(
+	struct ledger_tx *tx, const uint8_t digest[static SHA256_LEN], uint64_t base, uid_t uid);
+/* How many have approved it since base was in force and since anybody approved another one; is uid among them? */
+MUST_CHECK struct err *entry_votes(struct ledger *l, const uint8_t digest[static SHA256_LEN],
+	uint64_t base, uid_t uid, uint32_t *ret_n, bool *ret_own);
 
 struct entry_crl {
 	uint64_t row; /* reading only */

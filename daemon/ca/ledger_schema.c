@@ -67,6 +67,16 @@ static const char *const migrations[] = {
 	"CREATE TABLE found (row INTEGER PRIMARY KEY, serial BLOB NOT NULL UNIQUE, issuer BLOB NOT "
 	"NULL,"
 	" not_after INTEGER NOT NULL, der BLOB NOT NULL);",
+
+	/* 3: what the configuration came to, officers' approvals of it (base: the row of approved that was in force), what is in force. */
+	"CREATE TABLE configuration (row INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body "
+	"BLOB NOT NULL);"
+	"CREATE TABLE vote (row INTEGER PRIMARY KEY, digest BLOB NOT NULL, base INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL);"
+	"CREATE INDEX vote_base ON vote (base);"
+	"CREATE TABLE approved (row INTEGER PRIMARY KEY, digest BLOB NOT NULL, how INTEGER NOT "
+	"NULL,"
+	" officers INTEGER NOT NULL, uid INTEGER NOT NULL, reason BLOB NOT NULL);",
 };
 
 static struct err *get_version(struct ledger *l, int *ret_version)

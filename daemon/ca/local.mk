@@ -8,12 +8,14 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/template.h daemon/ca/template.c \
 	daemon/ca/names.h daemon/ca/names.c daemon/ca/oid.h \
 	daemon/ca/issuer.h daemon/ca/issuer.c \
+	daemon/ca/effect.h daemon/ca/effect.c daemon/ca/effect_tell.c \
+	daemon/ca/approval.h daemon/ca/approval.c \
 	daemon/ca/build.h daemon/ca/build_part.h daemon/ca/build.c daemon/ca/build_own.c \
 	daemon/ca/keys.h daemon/ca/keys.c \
 	daemon/ca/nonce.h daemon/ca/nonce.c \
 	daemon/ca/ledger.h daemon/ca/ledger_part.h daemon/ca/ledger_table.def daemon/ca/ledger.c \
 	daemon/ca/ledger_schema.c daemon/ca/ledger_rows.c daemon/ca/ledger_verify.c \
-	daemon/ca/entry.h daemon/ca/entry_issue.c daemon/ca/entry_device.c daemon/ca/entry_ca.c \
+	daemon/ca/entry.h daemon/ca/entry_issue.c daemon/ca/entry_device.c daemon/ca/entry_ca.c daemon/ca/entry_change.c \
 	daemon/ca/ca.h daemon/ca/ca.c daemon/ca/local.c \
 	daemon/ca/crl_store.h daemon/ca/crl_store.c daemon/ca/crl_fit.h daemon/ca/crl_fit.c \
 	daemon/ca/verdict.h daemon/ca/verdict.c daemon/ca/basis.h daemon/ca/basis.c \
@@ -29,7 +31,7 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/op_certify.c daemon/ca/op_item.c daemon/ca/op_revoke.c daemon/ca/op_crl.c daemon/ca/op_status.c daemon/ca/op_reconcile.c daemon/ca/op_check.c \
 	daemon/ca/init.h daemon/ca/init_part.h daemon/ca/init.c daemon/ca/init_keys.c daemon/ca/init_read.c daemon/ca/init_resume.c \
 	daemon/ca/init_config.c \
-	daemon/ca/command.h daemon/ca/command_crl.c daemon/ca/command_pins.c daemon/ca/command_backup.c daemon/ca/check.c daemon/ca/serve.c
+	daemon/ca/command.h daemon/ca/command_approve.c daemon/ca/command_crl.c daemon/ca/command_pins.c daemon/ca/command_backup.c daemon/ca/check.c daemon/ca/serve.c daemon/ca/serve_officer.c
 CA_CFLAGS = $(PROTO_CFLAGS) $(CONFUSE_CFLAGS) $(SQLITE_CFLAGS)
 CA_LIBS = daemon/ca/libca.a daemon/backup/libbackup.a $(EVIDENCE_LIBS) $(SQLITE_LIBS)
 daemon_ca_libca_a_CFLAGS = $(AM_CFLAGS) $(CA_CFLAGS)

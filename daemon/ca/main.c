@@ -15,6 +15,7 @@
 
 static const char usage[] =
 	"usage: derivd-ca                 serve the connection that was passed in\n"
+	"       derivd-ca officer         the same, of an officer\n"
 	"       derivd-ca init OPTIONS    make the CA, its keys and deployment.conf\n"
 	"         --organization NAME --host NAME --port NUMBER\n"
 	"         --pin HEX|FILE          the gateway's certificate or public key, or its SHA-256; "
@@ -22,13 +23,17 @@ static const char usage[] =
 	"         --escrow FILE           an officer's certificate; at least one; may be repeated\n"
 	"         [--algorithm p256|p384] [--url URL] [--history FILE] [--owner USER:GROUP]\n"
 	"       derivd-ca check [--checkpoint FILE]  say what is wrong here\n"
+	"       derivd-ca approve         what waits for officers\n"
+	"       derivd-ca approve --alone --reason TEXT\n"
+	"                                 put it in force without them; it is recorded\n"
 	"       derivd-ca crl [--force]   publish the CRL if it is due\n"
 	"       derivd-ca crl --root FILE publish the root's CRL with its key\n"
 	"       derivd-ca pins [add HEX|FILE | drop HEX|FILE]\n"
 	"                                 the gateway's keys that devices trust, and their change\n"
 	"       derivd-ca pins sign [--days N]\n"
 	"                                 the same, signed, for devices that were away\n"
-	"       derivd-ca backup DIR      log and keys into a new directory, while the service goes on\n"
+	"       derivd-ca backup DIR      log and keys into a new directory, while the service "
+	"goes on\n"
 	"       derivd-ca restore [--replace | --check] DIR\n"
 	"See derivd-ca(8).\n";
 
@@ -108,6 +113,7 @@ static const struct {
 } commands[] = {
 	{ "init", command_init },
 	{ "check", command_check },
+	{ "approve", command_approve },
 	{ "crl", command_crl },
 	{ "pins", command_pins },
 	{ "backup", command_backup },
@@ -139,12 +145,13 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	}
-	if (argc > 1) {
+	bool officer = argc == 2 && strcmp(argv[1], "officer") == 0;
+	if (argc > 1 && !officer) {
 		proc_start_interactive("derivd-ca");
 		return finish(run_command(argc, argv));
 	}
 	proc_start("derivd-ca");
-	struct err *e = serve();
+	struct err *e = officer ? serve_officer() : serve();
 	if (!e)
 		return EXIT_SUCCESS;
 	log_error(e, "derivd-ca");

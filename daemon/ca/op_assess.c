@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/log.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/build.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/number.h"
@@ -148,6 +149,7 @@ struct err *op_assess(
 	struct offer o = { 0 };
 	int64_t now;
 
+	TRY(approval_check(s, false));
 	TRY(part_now(s, &now));
 	TRY(entry_receipt_by_request(s->ledger, q->request_id.data, &used));
 	if (used)

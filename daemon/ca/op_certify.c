@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/ca.h"
 #include "daemon/ca/grant.h"
 #include "evidence/der.h"
@@ -254,6 +255,7 @@ struct err *op_certify(struct state *s, const Ca__Certify *q, Ca__Certified **re
 	AUTO(entry_certificate) struct entry_certificate *c = NULL;
 
 	TRY(ledger_snapshot(s->ledger, &snapshot));
+	TRY(approval_check(s, false));
 	TRY(open_order(s, q, &o));
 	TRY(find_logged(s, o, &c));
 	if (!c)

@@ -11,6 +11,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/ca.h"
 #include "daemon/ca/crl_store.h"
 #include "daemon/ca/op.h"
@@ -140,6 +141,7 @@ struct err *op_check(struct state *s, const Ca__Check *q, Ca__Checked **ret)
 	(void)q;
 	add(&f, "ca", check_keys(s));
 	add(&f, "ca", s->backend->check(s));
+	add(&f, "change", approval_tell(s));
 	for (size_t i = 0; i < s->settings->n_anchors; i++)
 		check_files(&f, s->settings->anchors[i], now);
 	check_urls(&f, s, now);

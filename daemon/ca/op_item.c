@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/ca/approval.h"
 #include "daemon/ca/op_part.h"
 #include "daemon/ca/payload_fill.h"
 #include "evidence/cert.h"
@@ -131,7 +132,8 @@ static struct err *check_payload(struct state *s, const Ca__SignItem *q,
 	case CA__ITEM_KIND__CHAIN:
 		return payload_fill_chain(s, q->device_id.data, ret_filled);
 	case CA__ITEM_KIND__PINS:
-		return payload_fill_pins(now_ms, ret_filled);
+		payload_fill_pins(s, now_ms, ret_filled);
+		return NULL;
 	case CA__ITEM_KIND__APP:
 		return payload_fill_apps(s, device, ret_filled);
 	default:
@@ -240,6 +242,9 @@ struct err *op_sign_item(struct state *s, const Ca__SignItem *q, Ca__SignedItem 
 	AUTO(ledger_tx) struct ledger_tx *tx = NULL;
 	AUTO(entry_item) struct entry_item *item = NULL;
 
+	/* What is told from the configuration; deliveries of what was issued go on. */
+	if (q->kind == CA__ITEM_KIND__PINS || q->kind == CA__ITEM_KIND__APP)
+		TRY(approval_check(s, q->kind == CA__ITEM_KIND__PINS));
 	/* A notice of removal must get out also when the clock was put back. */
 	TRY(ledger_begin(s->ledger, q->kind == CA__ITEM_KIND__REMOVAL, &tx));
 	if (q->kind != CA__ITEM_KIND__REMOVAL)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/grant.h"
 #include "evidence/der.h"
 #include "evidence/key.h"
@@ -234,6 +235,7 @@ struct err *op_make(struct state *s, const Ca__Make *q, Ca__Made **ret)
 
 	TRY(part_audit(q->audit, &audit));
 	TRY(ledger_snapshot(s->ledger, &snapshot));
+	TRY(approval_check(s, false));
 	TRY(grant_open(s, q->receipt, q->purpose, &g));
 	if (g->purpose->origin != COMMON__ORIGIN__SERVER)
 		return err_new(&ERR_EVIDENCE_BAD, "the card signed for a key that the device made");

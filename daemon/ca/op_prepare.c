@@ -1,6 +1,7 @@
 /* op_prepare.c: ENROLLMENT step 6: all that can be checked is checked before a PIN is spent; then the nonce is given. */
 #include <string.h>
 
+#include "daemon/ca/approval.h"
 #include "daemon/ca/nonce.h"
 #include "daemon/ca/op_part.h"
 
@@ -151,6 +152,7 @@ struct err *op_prepare(struct state *s, const Ca__Prepare *q, Ca__Nonce **ret)
 	AUTO(statement) struct statement *statement = NULL;
 	int64_t now;
 
+	TRY(approval_check(s, false));
 	TRY(part_now(s, &now));
 	TRY(check_offer(s, q->offer, now, &offer));
 	TRY(check_statement(q, offer, &statement));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/ca/approval.h"
 #include "daemon/ca/nonce.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/bundle.h"
@@ -253,6 +254,7 @@ struct err *op_verify(struct state *s, const Ca__Verify *q, Ca__Verified **ret)
 
 	TRY(intent_decode(pb_bytes(q->evidence->intent), &intent));
 	sha256(pb_bytes(q->evidence->intent), hash);
+	TRY(approval_check(s, false));
 	TRY(find_logged(s, intent->request_id, hash, &entry));
 	if (!entry)
 		TRY(judge(s, q->evidence, &entry));

@@ -84,14 +84,9 @@ struct buf *payload_pinset(const struct deployment *d, int64_t until_ms)
 }
 
 /* As the file is now: this process may have been started before the last change, and devices must not get older pins. */
-struct err *payload_fill_pins(int64_t now_ms, struct buf **ret_payload)
+void payload_fill_pins(const struct state *s, int64_t now_ms, struct buf **ret_payload)
 {
-	AUTO_MEM char *path = proc_config_path("deployment.conf");
-	AUTO(deployment) struct deployment *d = NULL;
-
-	TRY(err_as(&ERR_CA_MISCONFIGURED, deployment_load(path, &d), "the gateway's pins"));
-	*ret_payload = payload_pinset(d, now_ms + PINSET_MOST_MS);
-	return NULL;
+	*ret_payload = payload_pinset(s->deployment, now_ms + PINSET_MOST_MS);
 }
 
 static void escape_xml(struct buf *out, const char *value)

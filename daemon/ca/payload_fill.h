@@ -11,8 +11,8 @@ MUST_CHECK struct err *payload_fill_chain(
 #define PINSET_MOST_MS (INT64_C(400) * 86400 * 1000)
 /* The pin set of a deployment, each pin once. */
 struct buf *payload_pinset(const struct deployment *d, int64_t until_ms);
-/* The pins that deployment.conf has now. ERR_CA_MISCONFIGURED. */
-MUST_CHECK struct err *payload_fill_pins(int64_t now_ms, struct buf **ret_payload);
+/* The pins that deployment.conf has; the state must be fresh. */
+void payload_fill_pins(const struct state *s, int64_t now_ms, struct buf **ret_payload);
 /* The configurations of all apps of ca.conf, filled with the facts of the device's receipt. ERR_POLICY names a fact that is
  * missing. */
 MUST_CHECK struct err *payload_fill_apps(

@@ -1,6 +1,7 @@
 /* settings.c: the top of ca.conf, its apps, and the helpers that its sections share. */
 #include "daemon/ca/settings.h"
 
+#include <grp.h>
 #include <openssl/objects.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,12 @@ static cfg_opt_t app_options[] = {
 	CFG_END(),
 };
 
+static cfg_opt_t approval_options[] = {
+	CFG_INT("officers", 1, CFGF_NONE),
+	CFG_STR("group", "derivd-officer", CFGF_NONE),
+	CFG_END(),
+};
+
 /* libconfuse wants defaults that are not constant. */
 static char no_values[] = "{}";
 static char any_url[] = "{\"http://*\", \"https://*\"}";
@@ -42,6 +49,7 @@ static cfg_opt_t *top_options(void)
 		CFG_END(), /* anchor */
 		CFG_END(), /* profile */
 		CFG_SEC("app", app_options, CFGF_MULTI | CFGF_TITLE),
+		CFG_SEC("approval", approval_options, CFGF_NONE),
 		CFG_END(),
 	};
 
@@ -157,6 +165,7 @@ void settings_free(struct settings *s)
 		return;
 	texts_clear(&s->fetch_allow);
 	free(s->backend);
+	free(s->officer_group);
 	for (size_t i = 0; i < s->n_escrow; i++)
 		X509_free(s->escrow[i]);
 	X509_free(s->history);
@@ -291,6 +300,26 @@ static struct err *read_times(cfg_t *cfg, struct settings *s)
 	return NULL;
 }
 
+/* Who has to approve a change of all this. A group that is not there has no members: then nobody can. */
+static struct err *read_approval(cfg_t *cfg, struct settings *s)
+{
+	cfg_t *section = cfg_getsec(cfg, "approval");
+	const char *name = cfg_getstr(section, "group");
+	const struct group *group = getgrnam(name);
+	uint64_t gid = NO_OFFICERS;
+	int64_t officers;
+
+	TRY(conf_int(section, "officers", 1, OFFICERS_MAX, &officers));
+	if (group)
+		gid = group->gr_gid;
+	else
+		err_free(text_parse_u64(name, NO_OFFICERS - 1, &gid));
+	s->officers = (uint32_t)officers;
+	s->officer_group = xstrdup(name);
+	s->officer_gid = (gid_t)gid;
+	return NULL;
+}
+
 static struct err *read_all(cfg_t *cfg, const char *dir, struct settings *s)
 {
 	TRY(read_times(cfg, s));
@@ -300,7 +329,7 @@ static struct err *read_all(cfg_t *cfg, const char *dir, struct settings *s)
 	TRY(read_recipients(cfg, dir, s));
 	TRY(read_apps(cfg, dir, s));
 	s->backend = xstrdup(cfg_getstr(cfg, "backend"));
-	return NULL;
+	return err_wrap(read_approval(cfg, s), "approval");
 }
 
 struct err *settings_load(const char *path, struct settings **ret_settings)

@@ -3,6 +3,7 @@
 #define DERIVD_DAEMON_CA_SETTINGS_H
 
 #include <openssl/x509.h>
+#include <sys/types.h>
 
 #include "daemon/ca/profile.h"
 #include "evidence/payload.h"
@@ -12,6 +13,8 @@
 #define PROFILES_MAX 8
 #define APPS_MAX PAYLOAD_APPS_MAX
 #define SETTINGS_LIST_MAX 64
+#define OFFICERS_MAX 8
+#define NO_OFFICERS ((gid_t)-1)
 
 /* The longest that a nonce and an offer may live; ca.conf can only shorten them. */
 #define NONCE_LIFETIME_MS (5 * 60 * 1000)
@@ -67,6 +70,9 @@ struct settings {
 	uint64_t crl_validity_ms; /* nextUpdate - thisUpdate of our own CRLs */
 	uint64_t crl_every_ms;    /* a new one is published when the last is older */
 	uint64_t crl_refresh_ms; /* a fetched CRL is fetched again when it was fetched longer ago */
+	uint32_t officers;   /* how many approve a change of all this; 1: root changes it alone */
+	char *officer_group; /* whose members they are, by name or number */
+	gid_t officer_gid;   /* NO_OFFICERS: there is no such group */
 	struct texts fetch_allow; /* globs over URLs */
 	char *backend;            /* which CA: ca.h */
 	size_t n_escrow;

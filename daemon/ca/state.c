@@ -6,6 +6,7 @@
 
 #include "base/proc.h"
 #include "daemon/ca/ca.h"
+#include "daemon/ca/effect.h"
 #include "daemon/ca/revocation.h"
 #include "evidence/cert.h"
 #include "proto/kind.h"
@@ -71,6 +72,14 @@ static struct err *read_issuers(struct state *s)
 	return NULL;
 }
 
+/* What follows from all that was read. */
+static void finish(struct state *s)
+{
+	s->effect = effect_text(s->settings, s->deployment, s->issuer);
+	effect_digest(buf_bytes(s->effect), s->effect_digest);
+	s->revocation = revocation_new(s->settings);
+}
+
 struct err *state_open(struct state **ret_state)
 {
 	AUTO(state) struct state *s = xcalloc(1, sizeof(*s));
@@ -79,9 +88,40 @@ struct err *state_open(struct state **ret_state)
 	TRY(read_config(s));
 	TRY(open_log(s));
 	TRY(read_issuers(s));
-	s->revocation = revocation_new(s->settings);
+	finish(s);
 	*ret_state = take(s);
 	return NULL;
+}
+
+struct err *state_read_again(struct state *s, struct state **ret_now)
+{
+	AUTO(state) struct state *now = xcalloc(1, sizeof(*now));
+
+	now->is_part = true;
+	now->keys = s->keys;
+	now->ledger = s->ledger;
+	now->issuer = s->issuer;
+	TRY(read_config(now));
+	finish(now);
+	*ret_now = take(now);
+	return NULL;
+}
+
+void state_exchange(struct state *s, struct state *now)
+{
+	struct state before = *s;
+
+	s->settings = now->settings;
+	s->deployment = now->deployment;
+	s->backend = now->backend;
+	s->revocation = now->revocation;
+	s->effect = now->effect;
+	memcpy(s->effect_digest, now->effect_digest, SHA256_LEN);
+	now->settings = before.settings;
+	now->deployment = before.deployment;
+	now->revocation = before.revocation;
+	now->effect = before.effect;
+	revocation_begin(s->revocation);
 }
 
 static void drop_profiles(struct state *s)
@@ -103,9 +143,12 @@ void state_free(struct state *s)
 		return;
 	drop_profiles(s);
 	revocation_free(s->revocation);
-	issuer_free(s->issuer);
-	keys_free(s->keys);
-	ledger_free(s->ledger);
+	buf_free(s->effect);
+	if (!s->is_part) {
+		issuer_free(s->issuer);
+		keys_free(s->keys);
+		ledger_free(s->ledger);
+	}
 	deployment_free(s->deployment);
 	settings_free(s->settings);
 	free(s);

@@ -27,6 +27,9 @@ struct state {
 		   [SHA256_LEN]; /* key ids of all issuers of ours, roots and retired ones too */
 	const struct backend *backend;
 	struct revocation *revocation;
+	struct buf *effect; /* effect.h: what settings, deployment and issuer come to */
+	uint8_t effect_digest[SHA256_LEN];
+	bool is_part; /* of another one, whose log, keys and issuer it borrows */
 	size_t n_profiles;
 	struct profile *profiles[STATE_PROFILES_MAX]; /* decoded from the log, by digest */
 };
@@ -37,6 +40,10 @@ struct state {
  */
 MUST_CHECK struct err *state_open(struct state **ret_state);
 void state_free(struct state *s);
+/* ca.conf and deployment.conf as they are now, with the log, the keys and the issuer of s, which outlives it. Errors as for state_open. */
+MUST_CHECK struct err *state_read_again(struct state *s, struct state **ret_now);
+/* From now on s works with what now was read with, and now has what s had. */
+void state_exchange(struct state *s, struct state *now);
 DEFINE_AUTO(state, struct state *, state_free);
 
 /* Before each request: forgets decoded profiles when they are many; what is fetched for it must come in time. */

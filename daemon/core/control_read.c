@@ -104,6 +104,7 @@ struct err *control_roles(struct core *c, const struct caller *who, unsigned int
 		list[r] = &rows[r];
 	}
 	m.n_roles = ROLES;
+	m.change_officers = c->ca.officers;
 	m.roles = list;
 	mail_caller(c, who->number, MSG_ROLES_REPLY, who->serial, &m);
 	return NULL;

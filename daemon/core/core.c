@@ -186,6 +186,7 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 	c->ca.issuer_not_after_ms = status->issuer_not_after_ms;
 	c->ca.crl_this_update_ms = status->crl_this_update_ms;
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
+	c->ca.officers = status->officers;
 	c->ca.certificates = status->certificates;
 	c->ca.revoked = status->revoked;
 	reconcile_go_on(c);

@@ -60,6 +60,8 @@ static struct environment *make_environment(
 	env_add(env, xasprintf("RUNTIME_DIRECTORY=%s/run", o->dir));
 	if (s->state)
 		env_add(env, xasprintf("STATE_DIRECTORY=%s/lib/%s", o->dir, s->program));
+	if (s->home)
+		env_add(env, xasprintf("STATE_DIRECTORY=%s/lib/%s", o->dir, s->home));
 	if (!s->accept)
 		env_add(env, xasprintf("NOTIFY_SOCKET=%s/run/notify", o->dir));
 	for (size_t i = 0; i < ARRAY_LEN(INHERITED); i++) {

@@ -39,6 +39,17 @@ const struct service SERVICE_TABLE[SERVICES] = {
 		.connections_per_uid_max = 64,
 	},
 	{
+		.program = "derivd-ca-officer",
+		.binary = "derivd-ca",
+		.argument = "officer",
+		.sockets = { { .name = "officer", .file = "officer.sock", .mode = 0660 } },
+		.n_sockets = 1,
+		.accept = true,
+		.home = "derivd-ca",
+		.connections_max = 16,
+		.connections_per_uid_max = 4,
+	},
+	{
 		.program = "derivd-courier",
 		.sockets = { { .name = "courier", .file = "courier.sock", .mode = 0600,
 			.client = "derivd-ca" } },

@@ -15,7 +15,7 @@ struct service_socket {
 };
 
 #define SERVICE_SOCKETS_MAX 2
-#define SERVICES 6
+#define SERVICES 7
 
 struct service {
 	const char *program; /* the unit's name, too */
@@ -25,6 +25,7 @@ struct service {
 	size_t n_sockets;
 	bool accept; /* one process for each connection; else one main process that says READY=1 */
 	bool state;  /* has DIR/lib/PROGRAM */
+	const char *home; /* whose DIR/lib/PROGRAM it works in, if that is another one's */
 	/* accept: processes at once, and those for connections from one user. */
 	size_t connections_max;
 	size_t connections_per_uid_max;

@@ -60,3 +60,7 @@ EXTRA_DIST += tests/e2e/test_setup.py
 # The long-lived programs as services
 TESTS += tests/e2e/test_service.py
 EXTRA_DIST += tests/e2e/test_service.py tests/lib/service.py
+
+# two persons for changes to the CA
+TESTS += tests/e2e/test_change.py
+EXTRA_DIST += tests/e2e/test_change.py

@@ -22,7 +22,7 @@ from tap import Tap  # noqa: E402
 tap = Tap()
 kiosk = tap.use(Kiosk())
 ADA = kiosk.card("ada", name="Ada Lovelace")
-CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "queue", "gateway", "certificate", "pcsc", "module", "card",
+CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "queue", "gateway", "certificate", "pcsc", "module", "card",
           "journal"]
 OK, MONITOR_WARNING, MONITOR_CRITICAL, WARNED, FAULTS = 0, 1, 2, 8, 9
 

@@ -21,7 +21,7 @@ OUTSIDE, INSIDE = "192.0.2.1", "192.0.2.2"
 WEB_PORT, DEVICE_PORT = 8000, 7443
 PACKAGES = ("derivd", "derivd-gateway", "derivctl", "derivd-device", "libderivd-device0")
 UNITS = ("derivd.service", "derivd-gateway.service", "derivd.socket", "derivd-uplink.socket", "derivd-gateway.socket",
-         "derivd-ca.socket", "derivd-card.socket", "derivd-courier.socket", "derivd-notice.socket")
+         "derivd-ca.socket", "derivd-ca-officer.socket", "derivd-card.socket", "derivd-courier.socket", "derivd-notice.socket")
 
 PCSCD = """[Service]
 Environment=VREADER_DIR=/opt/rig LD_PRELOAD=/opt/rig/hotplug.so

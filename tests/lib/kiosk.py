@@ -41,9 +41,10 @@ WAIT = 60
 
 # User ids of the services, and of people: none of them is in /etc/passwd.
 UIDS = {"derivd": 47101, "derivd-ca": 47102, "derivd-card": 47103, "derivd-courier": 47104, "derivd-gateway": 47105,
-        "derivd-notice": 47104}
+        "derivd-notice": 47104, "derivd-ca-officer": 47102}
 OPERATOR, OFFICER, AUDITOR, MONITOR, NOBODY = 47201, 47202, 47203, 47204, 47209
-GROUPS = {OPERATOR: 47301, OFFICER: 47302, AUDITOR: 47303, MONITOR: 47304, NOBODY: 47309}
+OFFICER2 = 47206  # another person of the same group
+GROUPS = {OPERATOR: 47301, OFFICER: 47302, OFFICER2: 47302, AUDITOR: 47303, MONITOR: 47304, NOBODY: 47309}
 
 
 # LeakSanitizer attaches to the process that ends, which programs that are not dumpable forbid: now and then it fails over that.
@@ -405,7 +406,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
             args += ["--user", f"{name}={uid}:{uid}"]
         for name, value in self.setenv.items():
             args += ["--setenv", f"{name}={value}"]
-        args += ["--mode", "card.sock=0666", self.dir]
+        args += ["--mode", "card.sock=0666", "--mode", "officer.sock=0666", self.dir]
         self.spawn = Process.start(args, self.at("log/spawn.log"), True, env=self.environment())
         try:
             wait_for("the services", lambda: os.path.exists(self.at("run/ready")) or not self.spawn.alive())

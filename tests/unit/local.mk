@@ -195,6 +195,9 @@ tests_unit_test_ca_ledger_LDADD = $(CA_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_revocation
 tests_unit_test_ca_revocation_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_revocation_LDADD = tests/unit/libstand.a $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_change
+tests_unit_test_ca_change_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_change_LDADD = $(CA_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_settings
 tests_unit_test_ca_settings_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_settings_LDADD = $(CA_UNIT_LIBS)
@@ -304,6 +307,8 @@ tests_unit_test_ca_schema_LDADD = $(CA_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/fixtures/schema/make-store tests/fixtures/schema/store-1.sql tests/fixtures/schema/store-2.sql \
 	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/store-6.sql tests/fixtures/schema/log-1.sql \
 	tests/fixtures/schema/log-2.sql
+	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/log-1.sql \
+	tests/fixtures/schema/log-2.sql tests/fixtures/schema/log-3.sql
 UNIT_TESTS += tests/unit/test_checkpoint
 tests_unit_test_checkpoint_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_checkpoint_LDADD = $(EVIDENCE_UNIT_LIBS)
