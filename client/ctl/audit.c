@@ -46,7 +46,7 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 	const struct bytes parts[] = { BYTES(before, SHA256_LEN), pb_bytes(row->body) };
 
 	if (row->sequence != chain->n + 1)
-		return err_new(&ERR_AUDIT_BAD, "audit row %zu is missing: the next one is %llu",
+		return err_new(&ERR_AUDIT_BAD, _("audit row %zu is missing: the next one is %llu"),
 			chain->n + 1, (unsigned long long)row->sequence);
 	if (chain->n > 0)
 		memcpy(before, chain->hashes[chain->n - 1], SHA256_LEN);
@@ -57,7 +57,8 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 	sha256_labelled(SIG_AUDIT, parts, ARRAY_LEN(parts), chain->hashes[chain->n]);
 	if (!bytes_eq(pb_bytes(row->hash), BYTES(chain->hashes[chain->n], SHA256_LEN)))
 		return err_new(&ERR_AUDIT_BAD,
-			"audit row %llu was changed: its hash does not follow from the row before",
+			_("audit row %llu was changed: its hash does not follow from the row "
+			  "before"),
 			(unsigned long long)row->sequence);
 	chain->n++;
 	return NULL;
@@ -133,12 +134,12 @@ static struct err *check_checkpoint(
 		return NULL;
 	if (checkpoint->audit_rows > chain->n)
 		return err_new(&ERR_AUDIT_BAD,
-			"%s has audit row %llu, but the chain ends at %zu: rows were lost", path,
+			_("%s has audit row %llu, but the chain ends at %zu: rows were lost"), path,
 			(unsigned long long)checkpoint->audit_rows, chain->n);
 	if (memcmp(checkpoint->audit_head, chain->hashes[checkpoint->audit_rows - 1], SHA256_LEN) !=
 		0)
 		return err_new(&ERR_AUDIT_BAD,
-			"audit row %llu is not the one that %s has: the chain was rewritten",
+			_("audit row %llu is not the one that %s has: the chain was rewritten"),
 			(unsigned long long)checkpoint->audit_rows, path);
 	return NULL;
 }
@@ -166,7 +167,7 @@ static struct err *parse_lost(const struct option_list *texts, struct lost *ret_
 		if (!e)
 			e = text_parse_u64(dash ? dash + 1 : "", INT64_MAX, &ret_lost->to[i]);
 		if (e || ret_lost->from[i] > ret_lost->to[i])
-			return ctl_usage("--lost %s: give the rows as FROM-TO", text);
+			return ctl_usage(_("--lost %s: give the rows as FROM-TO"), text);
 	}
 	ret_lost->n = texts->n;
 	return NULL;
@@ -193,12 +194,12 @@ static struct err *check_heads(
 			continue;
 		if (!there)
 			return err_new(&ERR_AUDIT_BAD,
-				"derivd-ca has seen audit row %llu, but the chain ends at %zu: "
-				"rows were lost",
+				_("derivd-ca has seen audit row %llu, but the chain ends at %zu: "
+				  "rows were lost"),
 				(unsigned long long)h->sequence, chain->n);
 		return err_new(&ERR_AUDIT_BAD,
-			"audit row %llu is not the one that derivd-ca has seen: the chain was "
-			"rewritten",
+			_("audit row %llu is not the one that derivd-ca has seen: the chain was "
+			  "rewritten"),
 			(unsigned long long)h->sequence);
 	}
 	return NULL;
@@ -248,12 +249,13 @@ struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)
 
 		json_print(j);
 	} else {
-		(void)printf("good  %zu audit rows, each following from the one before\n", chain.n);
-		(void)printf("good  %zu heads that derivd-ca logged and signed for are in the "
-			     "chain\n",
+		(void)printf(
+			_("good  %zu audit rows, each following from the one before\n"), chain.n);
+		(void)printf(_("good  %zu heads that derivd-ca logged and signed for are in the "
+			       "chain\n"),
 			heads.n);
 		if (checkpoints.n)
-			(void)printf("good  %zu checkpoints are in the chain\n", checkpoints.n);
+			(void)printf(_("good  %zu checkpoints are in the chain\n"), checkpoints.n);
 	}
 	return NULL;
 }
@@ -288,7 +290,7 @@ static struct err *wait_for_row(struct peer *p)
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
 			return err_errno(errno, "poll");
 		if (fds[1].revents)
-			return err_new(&CTL_ERR_CANCELLED, "nobody reads the output any more");
+			return err_new(&CTL_ERR_CANCELLED, _("nobody reads the output any more"));
 		ready = fds[0].revents != 0;
 	}
 	return NULL;

@@ -205,8 +205,8 @@ static struct err *put_back(const struct ctl *c, const char *dir, bool replace, 
 		return err_errno(errno, "%s", dir);
 	if (access(conf, F_OK) != 0 && only_check)
 		return err_new(&ERR_CONFIG,
-			"%s is not there: a backup is checked where its deployment is, "
-			"or restored",
+			_("%s is not there: a backup is checked where its deployment is, "
+			  "or restored"),
 			conf);
 	TRY(check_tar(c, etc));
 	if (access(conf, F_OK) != 0)

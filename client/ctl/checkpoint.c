@@ -27,9 +27,9 @@ static struct err *get(struct ctl *c, const struct deployment *d,
 		reply->checkpoint, BYTES(d->receipt_public, ED25519_PUBLIC_LEN), ret_checkpoint));
 	if (memcmp(ret_checkpoint->challenge, challenge, sizeof(challenge)) != 0 ||
 		memcmp(ret_checkpoint->deployment, d->id, DEPLOYMENT_ID_LEN) != 0)
-		return err_new(&ERR_AUDIT_BAD, "derivd gives a checkpoint that answers another "
-					       "question: derivd-ca did not "
-					       "sign it now");
+		return err_new(&ERR_AUDIT_BAD, _("derivd gives a checkpoint that answers another "
+						 "question: derivd-ca did not "
+						 "sign it now"));
 	*ret_reply = take(reply);
 	return NULL;
 }
@@ -46,7 +46,8 @@ static void show(const struct ctl *c, const struct checkpoint *checkpoint, const
 
 		json_print(j);
 	} else {
-		(void)printf("%s: audit row %llu, log row %llu, %s\nKeep it on another machine.\n",
+		(void)printf(
+			_("%s: audit row %llu, log row %llu, %s\nKeep it on another machine.\n"),
 			output, (unsigned long long)checkpoint->audit_rows,
 			(unsigned long long)checkpoint->log_rows, time);
 	}
@@ -66,7 +67,7 @@ struct err *cmd_audit_checkpoint(struct ctl *c, int argc, char **argv)
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
 	if (c->json && !output)
-		return ctl_usage("with --json, --output names the file");
+		return ctl_usage(_("with --json, --output names the file"));
 	TRY(deployment_load(standard, &d));
 	TRY(get(c, d, &reply, &checkpoint));
 	AUTO(buf) struct buf *text = checkpoint_text(reply->checkpoint, &checkpoint);

@@ -33,10 +33,10 @@ static const struct {
 };
 
 static const char *const verdicts[] = {
-	[VERDICT_OK] = "ok",
-	[VERDICT_SKIPPED] = "skipped",
-	[VERDICT_WARNING] = "warning",
-	[VERDICT_FAULT] = "FAULT",
+	[VERDICT_OK] = N_("ok"),
+	[VERDICT_SKIPPED] = N_("skipped"),
+	[VERDICT_WARNING] = N_("warning"),
+	[VERDICT_FAULT] = N_("FAULT"),
 };
 
 static void print_json(const struct doctor *d, enum verdict verdict, const char *kind,
@@ -69,7 +69,7 @@ static void say(struct doctor *d, enum verdict verdict, const char *kind, const 
 			buf_addf(d->line, "%s%s: %s", buf_len(d->line) ? "; " : "", kind, safe);
 		return;
 	}
-	(void)printf("%-8s %-12s %s\n", verdicts[verdict], d->check, safe);
+	(void)printf("%-8s %-12s %s\n", _(verdicts[verdict]), d->check, safe);
 	const char *shown = remedy[0] != '\0' ? _(remedy) : "";
 	if (remedy[0] != '\0' && verdict >= VERDICT_WARNING)
 		(void)printf("%22s%s (%s)\n", "-> ", shown, kind);
@@ -132,7 +132,7 @@ static int monitor(const struct doctor *d)
 	int status = d->n[VERDICT_FAULT] ? 2 : d->n[VERDICT_WARNING] ? 1 : 0;
 
 	(void)printf("DERIVD %s: %s\n", words[status],
-		buf_len(d->line) ? buf_str(d->line) : "nothing is wrong");
+		buf_len(d->line) ? buf_str(d->line) : _("nothing is wrong"));
 	return status;
 }
 
@@ -141,7 +141,7 @@ static int conclude(const struct doctor *d)
 	if (d->one_line)
 		return monitor(d);
 	if (!d->ctl->json)
-		(void)printf("\n%u faults, %u warnings, %u not looked at\n", d->n[VERDICT_FAULT],
+		(void)printf(_("\n%u faults, %u warnings, %u not looked at\n"), d->n[VERDICT_FAULT],
 			d->n[VERDICT_WARNING], d->n[VERDICT_SKIPPED]);
 	if (d->n[VERDICT_FAULT])
 		return CTL_FAULTS;
@@ -160,7 +160,7 @@ struct err *cmd_doctor(struct ctl *c, int argc, char **argv)
 
 	TRY(options_parse(argc, argv, rows, 0, 0, NULL));
 	if (d.one_line && c->json)
-		return ctl_usage("--monitor is for programs that want one line, not JSON");
+		return ctl_usage(_("--monitor is for programs that want one line, not JSON"));
 	/* Monitoring must not take a card out of anybody's hands. */
 	d.leave_cards = d.leave_cards || d.one_line;
 	AUTO(buf) struct buf *line = buf_new();

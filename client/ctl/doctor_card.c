@@ -13,7 +13,7 @@
 static bool is_unknown(struct doctor *d)
 {
 	if (!d->readers)
-		doctor_note(d, VERDICT_SKIPPED, "derivd-card has no list of readers");
+		doctor_note(d, VERDICT_SKIPPED, _("derivd-card has no list of readers"));
 	return !d->readers;
 }
 
@@ -30,8 +30,8 @@ static struct err *list(struct doctor *d)
 		return err_new(kind_find(readers->trouble) ? kind_find(readers->trouble)
 							   : &ERR_REMOTE_BROKEN,
 			strcmp(readers->trouble, ERR_PCSC_DENIED.name) == 0
-				? "pcscd runs, and refuses derivd-card"
-				: "there is no PC/SC service");
+				? _("pcscd runs, and refuses derivd-card")
+				: _("there is no PC/SC service"));
 	d->readers = take(readers);
 	return NULL;
 }
@@ -43,10 +43,10 @@ void doctor_pcsc(struct doctor *d)
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (d->readers->n_readers == 0)
-		doctor_error(
-			d, VERDICT_FAULT, err_new(&ERR_READER_NONE, "PC/SC knows no card reader"));
+		doctor_error(d, VERDICT_FAULT,
+			err_new(&ERR_READER_NONE, _("PC/SC knows no card reader")));
 	for (size_t i = 0; d->readers && i < d->readers->n_readers; i++)
-		doctor_note(d, VERDICT_OK, "reader %s", d->readers->readers[i]->name);
+		doctor_note(d, VERDICT_OK, _("reader %s"), d->readers->readers[i]->name);
 }
 
 static struct err *load(Card__Checked **ret_checked)
@@ -65,7 +65,7 @@ void doctor_module(struct doctor *d)
 
 	/* The process went along with a module that crashed, or that the kernel had to stop. */
 	if (err_is(e, &ERR_GONE))
-		e = err_as(&ERR_MODULE_HUNG, e, "the module ended derivd-card");
+		e = err_as(&ERR_MODULE_HUNG, e, "%s", _("the module ended derivd-card"));
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (checked->trouble[0] != '\0')
@@ -74,7 +74,7 @@ void doctor_module(struct doctor *d)
 							    : &ERR_MODULE,
 				"%s", checked->text));
 	else
-		doctor_note(d, VERDICT_OK, "%s can be loaded", checked->module);
+		doctor_note(d, VERDICT_OK, _("%s can be loaded"), checked->module);
 }
 
 /* --- cards --- */
@@ -85,18 +85,19 @@ static void say_pin(struct doctor *d, const Card__Facts *facts)
 
 	if (facts->pin == CARD__PIN_STATE__PIN_LOCKED)
 		doctor_error(d, VERDICT_FAULT,
-			err_new(&ERR_PIN_LOCKED, "the PIN of the card in %s is locked", reader));
+			err_new(&ERR_PIN_LOCKED, _("the PIN of the card in %s is locked"), reader));
 	else if (facts->pin == CARD__PIN_STATE__PIN_CHANGE ||
 		 facts->pin == CARD__PIN_STATE__PIN_UNSET)
 		doctor_error(d, VERDICT_FAULT,
-			err_new(&ERR_PIN_EXPIRED, "the card in %s wants a new PIN first", reader));
+			err_new(&ERR_PIN_EXPIRED, _("the card in %s wants a new PIN first"),
+				reader));
 	else if (facts->pin == CARD__PIN_STATE__PIN_FINAL)
 		doctor_error(d, VERDICT_WARNING,
-			err_new(&ERR_PIN_FINAL, "one try is left for the PIN of the card in %s",
+			err_new(&ERR_PIN_FINAL, _("one try is left for the PIN of the card in %s"),
 				reader));
 	else
-		doctor_note(
-			d, VERDICT_OK, "the card in %s can be used (%s)", reader, facts->card_type);
+		doctor_note(d, VERDICT_OK, _("the card in %s can be used (%s)"), reader,
+			facts->card_type);
 }
 
 static struct err *open_card(const char *reader, Card__Facts **ret_facts)
@@ -114,7 +115,7 @@ static void try_card(struct doctor *d, const char *reader)
 	AUTO_MSG Card__Facts *facts = NULL;
 
 	if (d->leave_cards) {
-		doctor_note(d, VERDICT_SKIPPED, "a card is in %s, and is left alone", reader);
+		doctor_note(d, VERDICT_SKIPPED, _("a card is in %s, and is left alone"), reader);
 		return;
 	}
 	struct err *e = open_card(reader, &facts);
@@ -182,25 +183,27 @@ static void silent_card(struct doctor *d, const Card__Reader *reader)
 
 	if (d->turn_s)
 		(void)fprintf(stderr,
-			"The card in %s is silent. Please take it out, turn it over, and put it in "
-			"again.\n",
+			_("The card in %s is silent. Please take it out, turn it over, and put it "
+			  "in "
+			  "again.\n"),
 			reader->name);
 	struct err *e = d->turn_s ? watch(d, reader, &turned, &answers) : NULL;
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else if (answers)
 		doctor_say(d, VERDICT_WARNING, ADVICE_CARD_WRONG_WAY,
-			"the card in %s lay the wrong way round", reader->name);
+			_("the card in %s lay the wrong way round"), reader->name);
 	else if (turned)
 		doctor_error(d, VERDICT_FAULT,
 			err_new(&ERR_CARD_MUTE,
-				"the card in %s is silent either way: it, or the reader, is faulty",
+				_("the card in %s is silent either way: it, or the reader, is "
+				  "faulty"),
 				reader->name));
 	else
 		doctor_error(d, VERDICT_FAULT,
 			err_new(&ERR_CARD_MUTE,
-				"the card in %s does not answer: the wrong way round, or faulty "
-				"(--turn-card 60 tells which)",
+				_("the card in %s does not answer: the wrong way round, or faulty "
+				  "(--turn-card 60 tells which)"),
 				reader->name));
 }
 
@@ -214,7 +217,7 @@ void doctor_card(struct doctor *d)
 			silent_card(d, r);
 		else if (r->state == CARD__READER_STATE__IN_USE)
 			doctor_note(d, VERDICT_SKIPPED,
-				"the card in %s is in use, and is left alone", r->name);
+				_("the card in %s is in use, and is left alone"), r->name);
 		else if (r->state == CARD__READER_STATE__PRESENT)
 			try_card(d, r->name);
 	}

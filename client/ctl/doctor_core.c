@@ -14,7 +14,7 @@
 static bool is_silent(struct doctor *d)
 {
 	if (!d->status)
-		doctor_note(d, VERDICT_SKIPPED, "derivd does not answer");
+		doctor_note(d, VERDICT_SKIPPED, _("derivd does not answer"));
 	return !d->status;
 }
 
@@ -23,7 +23,7 @@ static bool is_unchecked(struct doctor *d)
 	if (is_silent(d))
 		return true;
 	if (!d->checked)
-		doctor_note(d, VERDICT_SKIPPED, "derivd did not check itself");
+		doctor_note(d, VERDICT_SKIPPED, _("derivd did not check itself"));
 	return !d->checked;
 }
 
@@ -52,7 +52,7 @@ void doctor_derivd(struct doctor *d)
 	if (e)
 		doctor_error(d, VERDICT_FAULT, e);
 	else
-		doctor_note(d, VERDICT_OK, "derivd %s answers: %s", d->status->version,
+		doctor_note(d, VERDICT_OK, _("derivd %s answers: %s"), d->status->version,
 			d->status->state);
 }
 
@@ -88,9 +88,9 @@ static void check_issuer(struct doctor *d)
 
 	if (!end || end - now > SOON_MS)
 		return;
-	AUTO_MEM char *when = text_ago(end, now);
+	AUTO_MEM char *when = text_time(end);
 	doctor_say(d, end < now ? VERDICT_FAULT : VERDICT_WARNING, ADVICE_ISSUER_ENDS,
-		"the issuing certificate ends %s", when);
+		_("the issuing certificate is good until %s"), when);
 }
 
 void doctor_ca(struct doctor *d)
@@ -106,7 +106,7 @@ void doctor_ca(struct doctor *d)
 			err_new(&ERR_CA_UNREACHABLE, "%s",
 				d->status->ca_trouble[0]
 					? d->status->ca_trouble
-					: "derivd has no connection to derivd-ca"));
+					: _("derivd has no connection to derivd-ca")));
 	if (d->status->ca_reachable && !d->said)
 		(void)is_unchecked(d);
 }
@@ -117,9 +117,9 @@ void doctor_crl(struct doctor *d)
 		return;
 	int64_t now = clock_real_ms(), next = d->status->crl_next_update_ms;
 	if (next && next < now) {
-		AUTO_MEM char *when = text_ago(next, now);
+		AUTO_MEM char *when = text_time(next);
 		doctor_say(d, VERDICT_FAULT, ADVICE_OWN_CRL,
-			"the CRL of this CA is out of date since %s", when);
+			_("the CRL of this CA is out of date since %s"), when);
 	}
 	if (!is_unchecked(d))
 		pass_on(d, "crl");
@@ -136,10 +136,10 @@ void doctor_queue(struct doctor *d)
 	if (is_silent(d))
 		return;
 	if (d->status->queue_blocked)
-		doctor_say(d, VERDICT_FAULT, ADVICE_QUEUE_BLOCKED, "%llu jobs wait for somebody",
+		doctor_say(d, VERDICT_FAULT, ADVICE_QUEUE_BLOCKED, _("%llu jobs wait for somebody"),
 			(unsigned long long)d->status->queue_blocked);
 	else
-		doctor_note(d, VERDICT_OK, "%llu jobs wait, none for somebody",
+		doctor_note(d, VERDICT_OK, _("%llu jobs wait, none for somebody"),
 			(unsigned long long)d->status->queue_waiting);
 }
 
@@ -150,6 +150,6 @@ void doctor_gateway(struct doctor *d)
 	if (d->checked)
 		pass_on(d, "gateway");
 	if (!d->said)
-		doctor_say(
-			d, VERDICT_FAULT, ADVICE_GATEWAY_AWAY, "no gateway is connected to derivd");
+		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_AWAY,
+			_("no gateway is connected to derivd"));
 }

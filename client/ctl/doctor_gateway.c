@@ -74,14 +74,14 @@ static bool is_pinned(const struct deployment *deployment, const X509 *cert)
 static void check_end(struct doctor *d, const X509 *cert)
 {
 	int64_t now = clock_real_ms(), end = cert_not_after_ms(cert);
-	AUTO_MEM char *when = text_ago(end, now);
+	AUTO_MEM char *when = text_time(end);
 
 	if (end - now > SOON_MS)
-		doctor_note(d, VERDICT_OK, "the gateway's key is pinned, its certificate ends %s",
-			when);
+		doctor_note(d, VERDICT_OK,
+			_("the gateway's key is pinned, its certificate is good until %s"), when);
 	else
 		doctor_say(d, end < now ? VERDICT_FAULT : VERDICT_WARNING, ADVICE_GATEWAY_ENDS,
-			"the gateway's certificate ends %s", when);
+			_("the gateway's certificate is good until %s"), when);
 }
 
 void doctor_certificate(struct doctor *d)
@@ -92,18 +92,18 @@ void doctor_certificate(struct doctor *d)
 	struct err *e = deployment_load(path, &deployment);
 
 	if (e) {
-		doctor_error(d, VERDICT_FAULT, err_wrap(e, "this kiosk is not set up"));
+		doctor_error(d, VERDICT_FAULT, err_wrap(e, "%s", _("this kiosk is not set up")));
 		return;
 	}
 	meet(deployment, &cert);
 	if (!cert) {
 		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_SILENT,
-			"nobody answers with TLS at %s port %u", deployment->host,
+			_("nobody answers with TLS at %s port %u"), deployment->host,
 			deployment->port);
 		return;
 	}
 	if (!is_pinned(deployment, cert))
 		doctor_say(d, VERDICT_FAULT, ADVICE_GATEWAY_KEY,
-			"the gateway has another key than deployment.conf pins");
+			_("the gateway has another key than deployment.conf pins"));
 	check_end(d, cert);
 }

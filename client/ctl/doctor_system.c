@@ -42,10 +42,10 @@ static bool is_lasting(const char *unit)
 static void judge_unit(struct doctor *d, const char *unit, const char *load, const char *active)
 {
 	if (strcmp(active, "failed") == 0)
-		doctor_say(d, VERDICT_FAULT, ADVICE_UNIT_FAILED, "%s has failed", unit);
+		doctor_say(d, VERDICT_FAULT, ADVICE_UNIT_FAILED, _("%s has failed"), unit);
 	else if (is_lasting(unit) && strcmp(load, "loaded") == 0 && strcmp(active, "active") != 0 &&
 		 strcmp(active, "reloading") != 0)
-		doctor_say(d, VERDICT_FAULT, ADVICE_UNIT_INACTIVE, "%s is %s", unit, active);
+		doctor_say(d, VERDICT_FAULT, ADVICE_UNIT_INACTIVE, _("%s is %s"), unit, active);
 }
 
 static int read_units(struct doctor *d, sd_bus_message *m, unsigned int *ret_n)
@@ -86,9 +86,9 @@ void doctor_units(struct doctor *d)
 	if (r >= 0)
 		r = ask_units(d, bus, &n);
 	if (r < 0)
-		doctor_note(d, VERDICT_SKIPPED, "systemd cannot be asked: %s", strerror(-r));
+		doctor_note(d, VERDICT_SKIPPED, _("systemd cannot be asked: %s"), strerror(-r));
 	else if (n == 0)
-		doctor_note(d, VERDICT_SKIPPED, "systemd has no units of derivd loaded");
+		doctor_note(d, VERDICT_SKIPPED, _("systemd has no units of derivd loaded"));
 }
 
 /* --- the journal --- */
@@ -116,8 +116,8 @@ static void look_back(struct doctor *d, sd_journal *j)
 			return;
 		if (!is_ours(j, &text))
 			continue;
-		AUTO_MEM char *ago = text_ago((int64_t)(when / 1000), clock_real_ms());
-		doctor_say(d, VERDICT_WARNING, ADVICE_RATE_LIMITED, "%s: %s", ago, text);
+		AUTO_MEM char *at = text_time((int64_t)(when / 1000));
+		doctor_say(d, VERDICT_WARNING, ADVICE_RATE_LIMITED, "%s: %s", at, text);
 		return;
 	}
 }
@@ -131,14 +131,15 @@ void doctor_journal(struct doctor *d)
 		r = sd_journal_seek_tail(j);
 	if (r < 0 || sd_journal_previous(j) <= 0) {
 		doctor_note(d, VERDICT_SKIPPED,
-			"no journal can be read: be root, or in the group systemd-journal");
+			_("no journal can be read: be root, or in the group systemd-journal"));
 		return;
 	}
 	r = sd_journal_add_match(j, DROPPED, 0);
 	if (r >= 0)
 		r = sd_journal_seek_tail(j);
 	if (r < 0)
-		doctor_note(d, VERDICT_SKIPPED, "the journal cannot be searched: %s", strerror(-r));
+		doctor_note(
+			d, VERDICT_SKIPPED, _("the journal cannot be searched: %s"), strerror(-r));
 	else
 		look_back(d, j);
 }

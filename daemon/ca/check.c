@@ -196,7 +196,8 @@ static void check_all(struct tally *t, const char *checkpoint)
 	result(t, "delivery, receipt and serial keys", check_signing_keys(s));
 	result(t, "back end", s->backend->check(s));
 	result(t, "approval of the configuration", approval_tell(s));
-	check_end(t, "issuing certificate", s->issuer->cert, "make a successor");
+	check_end(t, "issuing certificate", s->issuer->cert,
+		"set up a new deployment, see derivd-ca(8)");
 	check_settings(t, s);
 	check_log(t, s);
 	check_checkpoint(t, s, checkpoint);

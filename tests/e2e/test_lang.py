@@ -107,6 +107,17 @@ def _():
     tap.contains(said("issue", "--lang=de", status=2), "issue braucht --device")
 
 
+@tap.test("doctor says what it finds in the language, and its kinds and JSON in English")
+def _():
+    good = said("--lang", "de", "doctor", "--no-card")
+    for german in ("0 Fehler, 0 Warnungen", "antwortet:", "Leser "):
+        tap.contains(good, german)
+    for english in (" answers", "the gateway", "none for somebody", "faults"):
+        tap.lacks(good, english, "doctor in German")
+    for row in map(json.loads, said("doctor", "--no-card", "--json", LANG="de_DE.UTF-8").splitlines()):
+        tap.check(row["text"].isascii() and row["verdict"] in ("ok", "skipped"), str(row))
+
+
 @tap.test("the locale says which: C and others are English, LANGUAGE comes before LANG, --lang before all")
 def _():
     def is_german(*words, **locale):
