@@ -323,7 +323,12 @@ struct err *lifecycle_sweep(struct core *c, bool *ret_more)
 	}
 	if (!c->crl_boot_ms || clock_boot_ms() - c->crl_boot_ms >= CRL_EVERY_MS)
 		TRY(lifecycle_post_crl(c));
-	TRY(store_credential_due(c->store, now, &due));
+	/*
+	 * A store that may have been put back does not know yet what devices have had since, and the end of what nobody claimed
+	 * is a revocation.
+	 */
+	AUTO(err) struct err *behind = core_may_issue(c);
+	TRY(store_credential_due(c->store, now, !behind, &due));
 	for (size_t i = 0; i < due->n; i++)
 		TRY(sweep_one(c, due->row[i], now));
 	*ret_more = due->n != 0;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/notice.h"
@@ -215,6 +216,9 @@ static struct err *finish(struct core *c)
 	if (r->seen.sequence)
 		TRY(store_accepted_put(c->store, &r->seen));
 	TRY(store_restored_put(c->store, 0, 0));
+	/* What devices have acknowledged since is not known: they say it again when they get it again. */
+	TRY(store_credential_claim_again(
+		c->store, clock_real_ms() + (int64_t)c->settings->unclaimed_ms));
 	r->on = false;
 	return audit_add(c->audit, &about,
 		"derivd-ca's log is known up to row %" PRIu64 "; %u requests came back from it",

@@ -279,9 +279,11 @@ MUST_CHECK struct err *store_credential_slot(struct store *s, const uint8_t slot
 	Common__Purpose purpose, struct credential **ret_live, struct credential **ret_coming);
 MUST_CHECK struct err *store_credential_list(
 	struct store *s, const struct filter *f, struct rows **ret_rows);
-/* At most 100 whose validity is over, or which were not acknowledged in time. */
+/* At most 100 whose validity is over, or, with unclaimed, which were not acknowledged in time. */
 MUST_CHECK struct err *store_credential_due(
-	struct store *s, int64_t now_ms, struct rows **ret_rows);
+	struct store *s, int64_t now_ms, bool unclaimed, struct rows **ret_rows);
+/* What is on its way to a device may be acknowledged until then, at least. */
+MUST_CHECK struct err *store_credential_claim_again(struct store *s, int64_t until_ms);
 
 /* What belongs to a credential and is large. chain: DER certificates, each behind its u32 length. */
 struct papers {

@@ -186,16 +186,25 @@ struct err *store_credential_warned(struct store *s, const uint8_t id[static ID_
 	return sql_run(s, "UPDATE credential SET warned = 1 WHERE id = ?", "d", id);
 }
 
-struct err *store_credential_due(struct store *s, int64_t now_ms, struct rows **ret_rows)
+struct err *store_credential_claim_again(struct store *s, int64_t until_ms)
+{
+	return sql_run(s,
+		"UPDATE credential SET claim_until_ms = ?1 WHERE state IN ('certified', 'queued') "
+		"AND claim_until_ms < ?1",
+		"i", until_ms);
+}
+
+struct err *store_credential_due(
+	struct store *s, int64_t now_ms, bool unclaimed, struct rows **ret_rows)
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_start(s, &stmt,
 		CREDENTIAL_COLUMNS
 		"state IN ('certified', 'queued', 'active') AND not_after_ms < ?1 "
-		"UNION ALL " CREDENTIAL_COLUMNS
-		"state IN ('certified', 'queued') AND claim_until_ms < ?1 AND not_after_ms >= ?1 "
+		"UNION ALL " CREDENTIAL_COLUMNS "?2 AND state IN ('certified', 'queued') AND "
+						"claim_until_ms < ?1 AND not_after_ms >= ?1 "
 		"LIMIT 100",
-		"i", now_ms));
+		"ii", now_ms, (int64_t)unclaimed));
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }

@@ -324,6 +324,56 @@ static void a_restored_store_catches_up(void **state)
 	assert_int_equal(taken, 0);
 }
 
+static int64_t number_of(const char *sql)
+{
+	int64_t n = 0;
+
+	assert_ok(sql_number(c->store, &n, sql, ""));
+	return n;
+}
+
+static void swept(const char *when)
+{
+	struct from nobody = { .kind = FROM_NOBODY };
+	bool more = true;
+
+	assert_true(turn_run(c, &nobody, sweep, &more));
+	assert_true(turn_end(c));
+	print_message("# %s\n", when);
+	assert_false(more);
+	assert_int_equal(number_of("SELECT count(*) FROM credential WHERE state = 'queued'"), 1);
+}
+
+/* A store that was put back does not know what devices have fetched since: nothing is revoked as unclaimed over that. */
+static void what_was_fetched_since_the_backup_is_not_revoked(void **state)
+{
+	Ca__CaStatus m = CA__CA_STATUS__INIT;
+	struct from nobody = { .kind = FROM_NOBODY };
+	struct credential k = { .id = { 1 },
+		.purpose = COMMON__PURPOSE__AUTHENTICATION,
+		.state = CS_QUEUED,
+		.origin = COMMON__ORIGIN__DEVICE };
+
+	k.slot[0] = k.request[0] = k.device[0] = k.holder[0] = 7;
+	k.profile = (char[]){ "p" };
+	k.serial = (char[]){ "01" };
+	k.not_after_ms = clock_real_ms() + INT64_C(1000) * 86400 * 1000;
+	k.claim_until_ms = clock_real_ms() - 1;
+	assert_ok(store_credential_add(c->store, &k));
+	assert_ok(store_credential_put(c->store, &k));
+	assert_ok(store_restored_put(c->store, 1700000000000, 5));
+	swept("before derivd-ca has answered");
+	assert_true(turn_run(c, &nobody, status, &m));
+	assert_true(turn_end(c));
+	swept("while it catches up");
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_run(c, &nobody, caught_up, NULL));
+	assert_true(turn_end(c));
+	assert_ok(core_may_issue(c));
+	swept("afterwards, when devices can say so again");
+	assert_true(number_of("SELECT claim_until_ms FROM credential") > clock_real_ms());
+}
+
 static void a_row_that_is_gone_is_found(void **state)
 {
 	Ca__CaStatus m = CA__CA_STATUS__INIT;
@@ -420,6 +470,7 @@ int main(void)
 		TEST(a_changed_row_is_found),
 		TEST(a_store_that_was_put_back_is_found),
 		TEST(a_restored_store_catches_up),
+		TEST(what_was_fetched_since_the_backup_is_not_revoked),
 		TEST(a_row_that_is_gone_is_found),
 		TEST(a_clock_that_is_behind_is_recorded_once),
 		TEST(a_row_can_be_read_again),
