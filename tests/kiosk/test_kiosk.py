@@ -16,8 +16,8 @@ import tempfile
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
 import journal  # noqa: E402
-from installed import PACKAGES, PEOPLE, UNITS, InstalledKiosk, package, readme_setup  # noqa: E402
-from kiosk import AUDITOR, NOBODY, OFFICER, OPERATOR, run, wait_for  # noqa: E402
+from installed import INSIDE, PACKAGES, PEOPLE, UNITS, InstalledKiosk, package, readme_setup  # noqa: E402
+from kiosk import AUDITOR, NOBODY, OFFICER, OPERATOR, Terminal, run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -448,6 +448,31 @@ def _():
     kiosk.apt("purge", *PACKAGES)
     tap.equal([d for d in DATA if machine.exists(d)], [])
     tap.equal(machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "")
+
+
+@tap.test("installed after that, and set up at a terminal, with another port and an officer's certificate: phones find it there")
+def _():
+    kiosk.apt_install()
+    run("openssl", "req", "-x509", "-newkey", "rsa:3072", "-nodes", "-subj", "/CN=Escrow", "-addext",
+        "keyUsage=critical,keyEncipherment", "-keyout", kiosk.at("officer.key"), "-out", kiosk.at("officer.pem"))
+    with open(kiosk.at("officer.pem")) as f:
+        machine.write("/root/officer.pem", f.read())
+    answers = (("Organization", "Example Agency"), ("Host name", "192.0.2.200"), ("Host name", INSIDE), ("Port", "8443"),
+               ("CA certificates", "/root/card-cas/ca.pem"), ("CA certificates", "/root/card-cas"), ("Policies", ""),
+               ("other certificates", "yes"), ("escrow officer", "/root/officer.pem"), ("CRLs", ""), ("keys that leave", "/root/again"),
+               ("Operators", "alcie"), ("Operators", "alice"), ("Officers", "oscar"), ("Auditors", ""), ("Mail server", "localhost"),
+               ("Sender", "kiosk@example.org"), ("Mail addresses", ""), ("Do it", ""))
+    with Terminal(machine.command("derivctl", "setup")) as t:
+        for question, answer in answers:
+            t.expect(rf"{question}[^\n]*: $")
+            t.type(answer + "\n")
+        tap.equal(t.end(), 0, t.all)
+        for text in ("no address of this machine", "give that certificate too", "no user \"alcie\"", "0 faults"):
+            tap.contains(t.all, text)
+    serves()
+    good_enrollment("another-port")
+    tap.equal(machine.run("ls", "/root/again").stdout.split(), ["history.key", "root.key"])
+    tap.contains(machine.run("id", "-nG", "oscar").stdout, "derivd-officer")
 
 
 @tap.test("nothing of it is left on this machine")
