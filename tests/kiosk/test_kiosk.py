@@ -457,6 +457,9 @@ def _():
         "keyUsage=critical,keyEncipherment", "-keyout", kiosk.at("officer.key"), "-out", kiosk.at("officer.pem"))
     with open(kiosk.at("officer.pem")) as f:
         machine.write("/root/officer.pem", f.read())
+    # Groups outlive a purge.
+    for who, group in (("alice", "derivd-operator"), ("oscar", "derivd-officer"), ("audrey", "derivd-auditor")):
+        machine.run("gpasswd", "--delete", who, group, check=False)
     answers = (("Organization", "Example Agency"), ("Host name", "192.0.2.200"), ("Host name", INSIDE), ("Port", "8443"),
                ("CA certificates", "/root/card-cas/ca.pem"), ("CA certificates", "/root/card-cas"), ("Policies", ""),
                ("other certificates", "yes"), ("escrow officer", "/root/officer.pem"), ("CRLs", ""), ("keys that leave", "/root/again"),
