@@ -1,5 +1,6 @@
 /* setup_check.c: what an answer must be. */
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <pwd.h>
@@ -235,6 +236,14 @@ struct err *check_escrow(struct setup *s, struct setup_answer *a)
 	return NULL;
 }
 
+/* A stick with FAT gives all its files the mode that its mount says. Where files may be made without a name, modes are kept. */
+static bool is_open_to_others(const char *dir, const struct stat *st)
+{
+	AUTO_FD int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd < 0 && errno == EOPNOTSUPP && (st->st_mode & (S_IRWXG | S_IRWXO));
+}
+
 /* For the keys that leave: where others cannot look or put something else. */
 struct err *check_keys(struct setup *s UNUSED, struct setup_answer *a)
 {
@@ -259,6 +268,11 @@ struct err *check_keys(struct setup *s UNUSED, struct setup_answer *a)
 	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
 		return err_new(&SETUP_ERR_ANSWER,
 			_("%s: others than root may write there, or where it would be made"),
+			a->values[0]);
+	if (is_open_to_others(a->values[0], &st))
+		return err_new(&SETUP_ERR_DOUBT,
+			_("%s: everybody on this machine may read what is put there; a stick is "
+			  "mounted with -o umask=077"),
 			a->values[0]);
 	return NULL;
 }

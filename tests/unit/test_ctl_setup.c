@@ -180,6 +180,8 @@ static void files(void **state)
 	expect(check_keys, "/etc/passwd", "<answer>");
 	expect(check_keys, "/tmp", "<answer>");
 	expect(check_keys, "/nonexistent/keys", "<answer>");
+	/* A file system that does not keep modes as others do, and everybody may look. */
+	expect(check_keys, "/proc", "<doubt>");
 	expect(check_keys, "/usr/derivd-keys//", "/usr/derivd-keys");
 	(void)state;
 }
