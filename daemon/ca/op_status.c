@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "daemon/ca/approval.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/cert.h"
@@ -66,19 +67,27 @@ static struct err *find_row(
 }
 
 /* What root has changed where nobody else is asked comes into force by now; that it does not is told by who wants something. */
-static struct err *fill_approval(struct state *s, Ca__CaStatus *m)
+static struct err *fill_approval(struct state *s, Ca__CaStatus *m, char **ret_change)
 {
 	struct approval a;
 
 	err_free(approval_check(s, false));
 	TRY(approval_look(s, 0, &a));
 	m->officers = a.needed;
+	AUTO(err) struct err *waits = a.needed > 1 ? approval_tell(s) : NULL;
+	if (!err_is(waits, &ERR_UNAPPROVED) && !err_is(waits, &ERR_ALONE))
+		return NULL;
+	AUTO_MEM char *safe = text_safe(BYTES(err_get_text(waits), strlen(err_get_text(waits))));
+	*ret_change = text_cut(safe, 1024);
+	m->change = *ret_change;
+	m->change_kind = (char *)(uintptr_t)err_get_kind(waits)->name;
 	return NULL;
 }
 
 struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
 {
 	AUTO_MEM char *subject = cert_subject(s->issuer->cert);
+	AUTO_MEM char *change = NULL;
 	Ca__CaStatus m = CA__CA_STATUS__INIT;
 	Common__AuditHead audit = COMMON__AUDIT_HEAD__INIT;
 	ProtobufCBinaryData chain[ISSUER_CHAIN_MAX];
@@ -94,7 +103,7 @@ struct err *op_status(struct state *s, const Ca__Status *q, Ca__CaStatus **ret)
 	m.row = q->row;
 	if (found)
 		m.row_hash = pb_lend(BYTES(row_hash, SHA256_LEN));
-	TRY(fill_approval(s, &m));
+	TRY(fill_approval(s, &m, &change));
 	TRY(newest_head(s, &newest, &found));
 	if (found) {
 		audit.sequence = newest.sequence;

@@ -175,6 +175,25 @@ static struct err *compare(struct core *c, const Common__AuditHead *seen)
 	return audit_add(c->audit, &about, "%s", err_get_text(said));
 }
 
+/* Root has changed what derivd-ca works by: a row each time that it begins, turns into something else, or ends. */
+static struct err *note_change(struct core *c, const Ca__CaStatus *m)
+{
+	const struct err_kind *kind = *m->change_kind ? kind_find(m->change_kind) : NULL;
+	struct audit_about about = { .event = kind == &ERR_ALONE ? EV_CHANGE_ALONE
+					      : kind             ? EV_CHANGE_WAITS
+								 : EV_CHANGE_SETTLED,
+		.error = kind ? kind->name : NULL };
+
+	if (kind == c->ca.change_kind)
+		return NULL;
+	if (kind)
+		TRY(notice_trouble(c, about.event, about.error));
+	TRY(audit_add(c->audit, &about, "%s",
+		kind ? m->change : "nothing at the CA waits for officers any more"));
+	c->ca.change_kind = kind;
+	return NULL;
+}
+
 struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 {
 	if (!c->ca.seen)
@@ -187,6 +206,7 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 	c->ca.crl_this_update_ms = status->crl_this_update_ms;
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
 	c->ca.officers = status->officers;
+	TRY(note_change(c, status));
 	c->ca.certificates = status->certificates;
 	c->ca.revoked = status->revoked;
 	reconcile_go_on(c);

@@ -72,6 +72,8 @@ struct ca_facts {
 	char *issuer;
 	int64_t issuer_not_after_ms;
 	int64_t crl_this_update_ms, crl_next_update_ms;
+	const struct err_kind
+		*change_kind; /* what of its configuration waits for officers; NULL: nothing */
 	uint32_t officers; /* that a change of its configuration takes; 0: not heard yet */
 	uint64_t certificates, revoked; /* in its log */
 };

@@ -65,6 +65,11 @@ def in_crl():
     return text.count("Serial Number:")
 
 
+def told(event):
+    """derivd's audit chain has it, and so the journal, and operators are told."""
+    wait_for(event, lambda: event in [r["event"] for r in kiosk.ctl_json("audit", "show", uid=AUDITOR)], 120)
+
+
 def of_device(device):
     return [c for c in kiosk.ctl_json("credential", "list", "--open", "--device", device)]
 
@@ -116,6 +121,7 @@ def _():
     tap.equal(error["kind"], "configuration-not-approved", "a session")
     tap.contains(error["text"], "0 of 2 officers")
     tap.equal(doctor()[:2], ("fault", "configuration-not-approved"), "doctor")
+    told("ca-change-waits")
     away.start()
     wait_for("the delivery", lambda: [c["state"] for c in of_device(device)] == ["active"] * 3)
     before = in_crl()
@@ -227,6 +233,7 @@ def _():
     done = ca("approve", "--alone", "--reason", "the second officer is in hospital")
     tap.contains(done.stderr, "without 2 officers: the second officer is in hospital")
     enroll("sixth")
+    told("ca-changed-alone")
     verdict, kind, text = doctor()
     tap.equal((verdict, kind), ("warning", "approved-alone"), "doctor")
     tap.contains(text, "in hospital")
@@ -235,6 +242,7 @@ def _():
     tap.equal(doctor()[0], "warning", "doctor after one approval")
     approve(OFFICER2)
     tap.equal(doctor()[0], "ok", "doctor after two")
+    told("ca-change-settled")
 
 
 @tap.test("an older log is put back: what was approved since has to be approved again")

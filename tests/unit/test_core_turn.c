@@ -294,6 +294,32 @@ static void a_store_that_was_put_back_is_found(void **state)
 	assert_err(core_may_issue(c), &ERR_WRONG_STATE);
 }
 
+/* Of derivd-ca's configuration, which is said once, and not with each status. */
+static void a_change_of_the_ca_is_told_once(void **state)
+{
+	Ca__CaStatus m = CA__CA_STATUS__INIT;
+	struct from nobody = { .kind = FROM_NOBODY };
+	char waits[] = "configuration-not-approved", alone[] = "approved-alone", empty[] = "";
+	char *const kinds[] = { waits, waits, alone, empty, empty };
+	static const uint64_t rows[] = { 1, 1, 2, 3, 3 };
+	const uint8_t none[SHA256_LEN] = { 0 };
+	struct notice *n = NULL;
+
+	uint64_t before = audit_head(c->audit)->sequence;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		m.change_kind = kinds[i];
+		m.change = empty;
+		assert_true(turn_run(c, &nobody, status, &m));
+		assert_true(turn_end(c));
+		assert_int_equal(audit_head(c->audit)->sequence - before, rows[i]);
+	}
+	assert_ok(store_notice_waiting(c->store, COURIER__NOTICE_KIND__OPERATORS, none, &n));
+	assert_non_null(n);
+	notice_free(n);
+	/* Nothing is kept from being issued by derivd: derivd-ca decides. */
+	assert_ok(core_may_issue(c));
+}
+
 /* A backup that was put back has the mark: it catches up, through failures, and then the mark is gone. */
 static void a_restored_store_catches_up(void **state)
 {
@@ -468,6 +494,7 @@ int main(void)
 		TEST(a_sessions_clock_runs_until_the_evidence_is_committed),
 		TEST(a_turn_ends_however_busy_the_loop_is),
 		TEST(a_changed_row_is_found),
+		TEST(a_change_of_the_ca_is_told_once),
 		TEST(a_store_that_was_put_back_is_found),
 		TEST(a_restored_store_catches_up),
 		TEST(what_was_fetched_since_the_backup_is_not_revoked),
