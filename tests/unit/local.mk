@@ -305,10 +305,8 @@ UNIT_TESTS += tests/unit/test_ca_schema
 tests_unit_test_ca_schema_CFLAGS = $(UNIT_CFLAGS) $(CA_CFLAGS)
 tests_unit_test_ca_schema_LDADD = $(CA_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/fixtures/schema/make-store tests/fixtures/schema/store-1.sql tests/fixtures/schema/store-2.sql \
-	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/store-6.sql tests/fixtures/schema/log-1.sql \
-	tests/fixtures/schema/log-2.sql
-	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/log-1.sql \
-	tests/fixtures/schema/log-2.sql tests/fixtures/schema/log-3.sql
+	tests/fixtures/schema/store-3.sql tests/fixtures/schema/store-4.sql tests/fixtures/schema/store-5.sql tests/fixtures/schema/store-6.sql \
+	tests/fixtures/schema/log-1.sql tests/fixtures/schema/log-2.sql tests/fixtures/schema/log-3.sql
 UNIT_TESTS += tests/unit/test_checkpoint
 tests_unit_test_checkpoint_CFLAGS = $(UNIT_CFLAGS) $(PROTO_CFLAGS)
 tests_unit_test_checkpoint_LDADD = $(EVIDENCE_UNIT_LIBS)
