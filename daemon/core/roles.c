@@ -38,6 +38,8 @@ static const struct {
 	{ MSG_QUEUE_RETRY, OPERATOR | OFFICER, "queue retry" },
 	{ MSG_DEVICE_REVOKE, OFFICER, "device revoke" },
 	{ MSG_CREDENTIAL_REVOKE, OFFICER, "credential revoke" },
+	/* Never comes here: derivd-ca takes it from officers itself. */
+	{ MSG_CHANGE_APPROVE, OFFICER, "change show, change approve, change list" },
 	{ MSG_EVIDENCE_GET, AUDITOR, "evidence show, evidence verify" },
 	{ MSG_AUDIT_HEADS, AUDITOR, "audit verify" },
 	{ MSG_AUDIT_CHECKPOINT, AUDITOR, "audit checkpoint" },

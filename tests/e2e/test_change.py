@@ -245,6 +245,35 @@ def _():
     told("ca-change-settled")
 
 
+def certifying(state, cause):
+    """Is something to be certified in that state of the queue, and for that cause?"""
+    return [j for j in kiosk.ctl_json("queue", "list", "--open")
+            if j["what"] == "certify" and j["state"] == state and cause in j["cause"]]
+
+
+@tap.test("what was committed before waits in the queue, and goes on by itself when officers have approved")
+def _():
+    key = kiosk.at("lib/derivd-ca/keys/ca.key")
+    os.rename(key, kiosk.at("ca.key"))
+    kiosk.restart()
+    kiosk.insert(kiosk.card("cid", name="Cid Campeador"))
+    phone = kiosk.device("waits")
+    with kiosk.session("--yes", "--no-wait", "--label", "waits") as s:
+        phone.enroll(s.uri())
+        s.type(phone.digits())
+        s.rest()
+    wait_for("what is blocked", lambda: certifying("blocked", "ca.key"))
+    os.rename(kiosk.at("ca.key"), key)
+    rule(2, 'nonce-lifetime = "70s"\n')
+    kiosk.restart()
+    kiosk.ctl("queue", "retry")
+    wait_for("what waits for officers", lambda: certifying("retry", "officers have approved"))
+    for uid in (OFFICER, OFFICER2):
+        approve(uid)
+    device = next(d["id"] for d in kiosk.ctl_json("device", "list") if d["label"] == "waits")
+    wait_for("its credentials", lambda: [c["state"] for c in of_device(device)] == ["active"] * 3, 120)
+
+
 @tap.test("an older log is put back: what was approved since has to be approved again")
 def _():
     kiosk.halt()
@@ -263,7 +292,7 @@ def _():
     os.chown(LOG, UIDS["derivd-ca"], UIDS["derivd-ca"])
     kiosk.start()
     tap.equal(show()["waits"], True, "waits")
-    tap.contains(show()["differences"][0], "nonce-lifetime: 1 min -> 90 s")
+    tap.contains(show()["differences"][0], "nonce-lifetime: 70 s -> 90 s")
     for uid in (OFFICER, OFFICER2):
         approve(uid)
     ca("check")

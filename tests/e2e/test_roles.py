@@ -7,7 +7,7 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from kiosk import AUDITOR, MONITOR, NOBODY, OFFICER, OPERATOR, Kiosk  # noqa: E402
+from kiosk import AUDITOR, GROUPS, MONITOR, NOBODY, OFFICER, OPERATOR, Kiosk  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -15,7 +15,7 @@ kiosk = Kiosk(start=False, crl="files")
 tap.use(kiosk)
 # A group that every system has, with a user whose own group it is.
 DAEMON = pwd.getpwnam("daemon")
-kiosk.configure(derivd='monitor-group = "daemon"\n')
+kiosk.configure(derivd='monitor-group = "daemon"\n', ca=f'approval {{\n\tgroup = "{GROUPS[OFFICER]}"\n}}\n')
 kiosk.start()
 
 PEOPLE = {"operator": OPERATOR, "officer": OFFICER, "auditor": AUDITOR}
@@ -27,6 +27,7 @@ TRIES = {
     "queue retry": ("queue", "retry", NONE),
     "device revoke": ("device", "revoke", NONE),
     "credential revoke": ("credential", "revoke", NONE),
+    "change show, change approve, change list": ("change", "show"),
     "evidence show, evidence verify": ("evidence", "show", NONE),
     "audit checkpoint": ("audit", "checkpoint", "--output", "/dev/null/x"),
 }
