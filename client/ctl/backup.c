@@ -164,11 +164,13 @@ static struct err *make(const struct ctl *c, const char *dir)
 struct err *cmd_backup(struct ctl *c, int argc, char **argv)
 {
 	const struct option_row none[] = { { NULL, OPTION_FLAG, NULL } };
+	const char *const done[] = { "backup", "--done", NULL };
 	const char *dir;
 
 	TRY(options_parse(argc, argv, none, 1, 1, &dir));
 	TRY(only_root());
 	TRY(make(c, dir));
+	TRY(program_run(c, "derivd", done));
 	if (c->json) {
 		AUTO(json) json_t *j = json_pack("{s:s, s:b}", "backup", dir, "verified", 1);
 

@@ -131,6 +131,23 @@ void doctor_change(struct doctor *d)
 		pass_on(d, "change");
 }
 
+void doctor_backup(struct doctor *d)
+{
+	if (is_silent(d))
+		return;
+	int64_t now = clock_real_ms(), taken = d->status->backup_ms, due = d->status->backup_due_ms;
+	AUTO_MEM char *when = text_time(taken);
+	bool old = due && due < now;
+
+	if (old && taken)
+		doctor_say(d, VERDICT_WARNING, ADVICE_BACKUP_OLD,
+			_("the last verified backup is of %s"), when);
+	else if (old)
+		doctor_say(d, VERDICT_WARNING, ADVICE_BACKUP_OLD, _("there is no verified backup"));
+	else if (!taken)
+		doctor_note(d, VERDICT_OK, _("there is no verified backup yet"));
+}
+
 void doctor_queue(struct doctor *d)
 {
 	if (is_silent(d))

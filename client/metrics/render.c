@@ -235,6 +235,9 @@ static void add_all(struct out *o, const Control__MetricsReply *m)
 	states(o, "requests", "Requests, by state.", m->requests, m->n_requests);
 	states(o, "credentials", "Credentials, by state.", m->credentials, m->n_credentials);
 	states(o, "devices", "Devices, by state.", m->devices, m->n_devices);
+	/* 0 where there was none: so old that any rule finds it. */
+	gauge(o, "backup_timestamp_seconds", "When the last verified backup was taken; 0: never.",
+		(uint64_t)(m->backup_ms > 0 ? m->backup_ms / 1000 : 0));
 	add_queue(o, m);
 	add_happened(o, m);
 	add_durations(o, m);

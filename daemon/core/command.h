@@ -10,6 +10,8 @@
  * ERR_CONFIG, ERR_STORE, ERR_STORE_FULL, ERR_SYSTEM.
  */
 MUST_CHECK struct err *command_backup(const char *dir);
+/* derivd backup --done: all parts of a backup are whole and verified, which derivd shows from now on. */
+MUST_CHECK struct err *command_backup_done(void);
 /*
  * derivd restore [--replace | --check] DIR: the other way, with derivd stopped; with --replace what is there is kept under
  * another name, with --check the backup is looked at and nothing is changed. ERR_BUSY while derivd runs.

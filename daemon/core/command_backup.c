@@ -77,6 +77,16 @@ struct err *command_backup(const char *dir)
 	return NULL;
 }
 
+struct err *command_backup_done(void)
+{
+	AUTO(settings) struct settings *settings = NULL;
+
+	TRY(settings_load(&settings));
+	AUTO_MEM char *copy = xstrdup(settings->store);
+	TRY(proc_become_owner(dirname(copy)));
+	return store_backup_put(settings->store, clock_real_ms());
+}
+
 /* --- restore --- */
 
 static struct err *check_same_chain(const struct manifest *m, const struct audit_link *head)

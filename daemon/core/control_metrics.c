@@ -163,6 +163,7 @@ struct err *control_metrics(
 	control__metrics_reply__init(&r->m);
 	TRY(store_count_all(c->store, &r->counts));
 	TRY(store_size(c->store, &r->m.store_bytes, &r->m.store_free_bytes));
+	TRY(store_backup_get(c->store, &r->m.backup_ms));
 	fill_numbers(&r->m, c, facts);
 	fill_states(r);
 	TRY(fill_queue(r, c));

@@ -44,9 +44,24 @@ static char *notices_text(const struct core *c)
 	if (!ch->known)
 		return xasprintf("not known: %s", shown);
 	if (!ch->holders)
-		return xstrdup("NOBODY IS TOLD of anything: courier.conf names neither smtp nor hook");
+		return xstrdup(
+			"NOBODY IS TOLD of anything: courier.conf names neither smtp nor hook");
 	return xasprintf("%s%s", shown,
 		ch->operators ? "" : "; NO OPERATOR IS TOLD: courier.conf names none");
+}
+
+/* The chain's own age counts as long as there is no backup: a kiosk that was set up today needs none of last week. */
+static struct err *fill_backup(struct core *c, Control__StatusReply *m)
+{
+	int64_t since = 0;
+
+	TRY(store_backup_get(c->store, &m->backup_ms));
+	since = m->backup_ms;
+	if (!since)
+		TRY(store_audit_begin(c->store, &since));
+	if (since && c->settings->backup_age_ms)
+		m->backup_due_ms = since + (int64_t)c->settings->backup_age_ms;
+	return NULL;
 }
 
 struct err *control_status(struct core *c, const struct caller *who, unsigned int roles,
@@ -59,6 +74,7 @@ struct err *control_status(struct core *c, const struct caller *who, unsigned in
 
 	TRY(store_job_count(c->store, &m.queue_waiting, &m.queue_blocked));
 	TRY(store_request_count_open(c->store, &m.requests_open));
+	TRY(fill_backup(c, &m));
 	fill_head(c, &head);
 	if (strlen(trouble) > 1000)
 		trouble[1000] = 0;

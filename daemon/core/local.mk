@@ -9,7 +9,7 @@ daemon_core_libengine_a_SOURCES = \
 	daemon/core/store_audit.c daemon/core/store_request.c daemon/core/store_device.c \
 	daemon/core/store_credential.c daemon/core/store_papers.c daemon/core/store_job.c \
 	daemon/core/store_item.c daemon/core/store_notice.c daemon/core/store_find.c daemon/core/store_count.c \
-	daemon/core/store_calog.c \
+	daemon/core/store_calog.c daemon/core/store_backup.c \
 	daemon/core/roles.h daemon/core/roles.c \
 	daemon/core/audit.h daemon/core/audit.c daemon/core/audit_row.c \
 	daemon/core/core.h daemon/core/core.c \

@@ -253,12 +253,14 @@ int main(int argc, char **argv)
 		return check_settings();
 	if (argc > 2)
 		proc_start_interactive("derivd");
+	if (argc == 3 && strcmp(argv[1], "backup") == 0 && strcmp(argv[2], "--done") == 0)
+		return run_command(command_backup_done());
 	if (argc == 3 && strcmp(argv[1], "backup") == 0)
 		return run_command(command_backup(argv[2]));
 	if (argc > 2 && strcmp(argv[1], "restore") == 0)
 		return run_command(command_restore(argc - 1, argv + 1));
 	if (argc > 1) {
-		fputs("usage: derivd [check | backup DIR | restore [--replace | --check] DIR | "
+		fputs("usage: derivd [check | backup DIR | backup --done | restore [--replace | --check] DIR | "
 		      "--print-states | "
 		      "--version]\n",
 			stderr);

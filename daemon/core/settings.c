@@ -56,6 +56,7 @@ struct settings *settings_default(void)
 	s->devices_per_holder = 5;
 	s->revoke_superseded = true;
 	s->expiry_notice_ms = 14ULL * 24 * 3600 * 1000;
+	s->backup_age_ms = 7ULL * 24 * 3600 * 1000;
 	s->notices_per_hour = 6;
 	s->ca_connections = 1;
 	s->ca_window = 8;
@@ -140,6 +141,7 @@ static struct err *get_all(cfg_t *cfg, struct settings *s)
 	TRY(get_count(cfg, "devices-per-holder", 1, 100, &s->devices_per_holder));
 	TRY(get_duration(
 		cfg, "expiry-notice", 0, 3650ULL * 24 * 3600 * 1000, &s->expiry_notice_ms));
+	TRY(get_duration(cfg, "backup-age", 0, 3650ULL * 24 * 3600 * 1000, &s->backup_age_ms));
 	TRY(get_count(cfg, "notices-per-hour", 1, 1000, &s->notices_per_hour));
 	TRY(get_count(cfg, "ca-connections", 0, CONNECTIONS_MAX, &s->ca_connections));
 	TRY(get_count(cfg, "ca-window", 1, 64, &s->ca_window));
@@ -168,6 +170,7 @@ static struct err *load_own(struct settings *s)
 		CFG_INT("devices-per-holder", 5, CFGF_NONE),
 		CFG_BOOL("revoke-superseded", cfg_true, CFGF_NONE),
 		CFG_STR("expiry-notice", "14d", CFGF_NONE),
+		CFG_STR("backup-age", "7d", CFGF_NONE),
 		CFG_INT("notices-per-hour", 6, CFGF_NONE),
 		CFG_INT("ca-connections", 0, CFGF_NONE),
 		CFG_INT("ca-window", 8, CFGF_NONE),

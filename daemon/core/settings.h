@@ -33,6 +33,7 @@ struct settings {
 		[32]; /* the audit head of derivd-ca with which the operator goes on; zeros */
 	uint8_t accept_log
 		[32]; /* the head of derivd-ca's log whose loss the operator accepts; zeros */
+	uint64_t backup_age_ms; /* a backup that is older is too old; 0: none is */
 	/* deployment.conf */
 	uint8_t deployment[DEPLOYMENT_ID_LEN];
 	uint8_t delivery_public[ED25519_PUBLIC_LEN];

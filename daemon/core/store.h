@@ -107,6 +107,11 @@ void audit_stored_free(struct audit_stored *a);
 DEFINE_AUTO(audit_stored, struct audit_stored *, audit_stored_free);
 
 MUST_CHECK struct err *store_audit_head(struct store *s, struct audit_link *ret_head);
+/* When the chain begins; 0: it has no row. */
+MUST_CHECK struct err *store_audit_begin(struct store *s, int64_t *ret_ms);
+/* When the last whole backup was taken, as derivctl has noted it beside the database at path; 0: none is known. */
+MUST_CHECK struct err *store_backup_put(const char *path, int64_t taken_ms);
+MUST_CHECK struct err *store_backup_get(struct store *s, int64_t *ret_taken_ms);
 /* The head that derivd-ca has seen and this chain does not have, once the store has caught up in spite of it; sequence 0: none. */
 MUST_CHECK struct err *store_accepted_put(struct store *s, const struct audit_link *head);
 MUST_CHECK struct err *store_accepted_get(struct store *s, struct audit_link *ret_head);

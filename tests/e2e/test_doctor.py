@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
@@ -22,8 +23,8 @@ from tap import Tap  # noqa: E402
 tap = Tap()
 kiosk = tap.use(Kiosk())
 ADA = kiosk.card("ada", name="Ada Lovelace")
-CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "queue", "gateway", "certificate", "pcsc", "module", "card",
-          "journal"]
+CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "backup", "queue", "gateway", "certificate", "pcsc", "module",
+          "card", "journal"]
 OK, MONITOR_WARNING, MONITOR_CRITICAL, WARNED, FAULTS = 0, 1, 2, 8, 9
 
 
@@ -302,6 +303,27 @@ def _():
     expect_soon(("clock", "clock-behind"))
     store("UPDATE audit SET newest_ms = newest_ms - 3600000 WHERE newest_ms > 1000 * unixepoch() + 1800000")
     expect_soon()
+
+
+@tap.test("there is no backup, then there is one, then it is too old; status and metrics say the same")
+def _():
+    tap.equal(kiosk.ctl_json("status")[0].get("backup_ms", 0), 0, "never")
+    # The chain counts where there is no backup: this kiosk is older than a second.
+    kiosk.configure(derivd='backup-age = "1s"\n')
+    kiosk.kill("derivd", signal.SIGHUP)
+    expect_soon(("backup", "backup-old"))
+    kiosk.configure(derivd="")
+    kiosk.kill("derivd", signal.SIGHUP)
+    kiosk.ctl("backup", kiosk.at("backup"), uid=0)
+    expect()
+    taken = kiosk.ctl_json("status")[0]["backup_ms"]
+    tap.check(abs(taken / 1000 - time.time()) < 3600, f"{taken} is now")
+    # As it will be in a month.
+    kiosk.write("lib/derivd/last-backup", f"{taken - 30 * 86400 * 1000}\n")
+    expect(("backup", "backup-old"))
+    tap.contains(kiosk.ctl("doctor", check=False).stdout, "derivctl backup", "remedy")
+    os.unlink(kiosk.at("lib/derivd/last-backup"))
+    expect()
 
 
 @tap.test("something in the queue waits for somebody")

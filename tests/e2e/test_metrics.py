@@ -112,6 +112,13 @@ def _():
     tap.check(now()["derivd_crl_this_update_timestamp_seconds"] <= time.time(), "CRL")
 
 
+@tap.test("the age of the last verified backup")
+def _():
+    tap.equal(now()["derivd_backup_timestamp_seconds"], 0, "never")
+    kiosk.ctl("backup", kiosk.at("backup"), uid=0)
+    tap.check(0 <= time.time() - now()["derivd_backup_timestamp_seconds"] < 3600, "just now")
+
+
 @tap.test("errors are counted by kind, where they were handled")
 def _():
     name = 'derivd_errors_total{source="control",kind="no-such-thing"}'

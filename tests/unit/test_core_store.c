@@ -162,7 +162,8 @@ static void an_older_store_is_brought_up_to_date(void **state)
 			"DROP TRIGGER device_counted; DROP TRIGGER device_recounted;"
 			"DROP TABLE counted; DROP INDEX job_what;"
 			"DROP TABLE notice; DROP TABLE trouble; DROP INDEX credential_warn;"
-			"ALTER TABLE credential DROP COLUMN warned; ALTER TABLE credential DROP COLUMN told;"
+			"ALTER TABLE credential DROP COLUMN warned; ALTER TABLE credential DROP "
+			"COLUMN told;"
 			"ALTER TABLE device DROP COLUMN pins_epoch;"
 			"UPDATE job SET state = 'failed' WHERE n = 1; PRAGMA user_version = 1",
 			NULL, NULL, NULL),
