@@ -97,10 +97,15 @@ def _():
     tap.contains(kiosk.ctl("audit", "verify", uid=AUDITOR).stdout, "good")
 
 
-@tap.test("a row that was changed")
+@tap.test("a row that was changed: verify says so, doctor too, and no backup of it counts as one")
 def _():
     change(row_changed)
     tap.equal(kiosk.ctl_error("audit", "verify", uid=AUDITOR), "audit-broken")
+    tap.contains(kiosk.ctl("doctor", check=False).stdout, "(audit-broken)", "doctor")
+    done = kiosk.ctl("backup", kiosk.at("damaged"), uid=0, check=False)
+    tap.check(done.returncode != 0, f"a backup: {done.stdout}")
+    tap.check(not os.path.exists(kiosk.at("damaged")) and not os.path.exists(kiosk.at("damaged.part")), "nothing is left")
+    tap.equal(kiosk.ctl_json("status")[0].get("backup_ms", 0), 0, "no backup")
 
 
 @tap.test("a row that was changed, and the chain recomputed after it: nothing is issued")
