@@ -204,7 +204,8 @@ static bool under_way(void *outside, const uint8_t job[ID_LEN])
 	const struct sim *s = outside;
 
 	for (const struct letter *l = s->letters; l; l = l->next) {
-		if (l->ask.kind == ASK_JOB && memcmp(l->ask.id, job, ID_LEN) == 0)
+		bool about_job = l->ask.kind == ASK_JOB || l->ask.kind == ASK_NOTICE;
+		if (about_job && memcmp(l->ask.id, job, ID_LEN) == 0)
 			return true;
 	}
 	return false;
@@ -231,8 +232,9 @@ static void open_core(struct sim *s)
 
 	if (e)
 		sim_fail(s, "derivd does not start: %s", err_get_text(e));
-	/* No channel is configured here: nobody is told, which the chain says. */
+	/* Without a channel nobody is told, which the chain says. */
 	s->core->channels.known = true;
+	s->core->channels.holders = s->core->channels.operators = s->channels;
 	s->full = false;
 	sim_post(s, &ask_status, &m);
 	for (size_t d = 0; d < SIM_DEVICES; d++) {
@@ -346,7 +348,10 @@ static struct err *from_ca(struct core *c, void *arg)
 	case ASK_PREPARE:
 		return session_prepared(c, &l->ask, &a);
 	case ASK_JOB:
+	case ASK_NOTICE:
 		return outbox_settle(c, &l->ask, &a);
+	case ASK_CHANNELS:
+		return NULL;
 	default:
 		c->ca.reachable = true;
 		return core_ca_status(c, l->body);
@@ -387,6 +392,11 @@ static struct err *on_pump(struct core *c, void *arg)
 	return outbox_pump(c, 1 + clock_fake_below(8), arg);
 }
 
+static struct err *on_notice(struct core *c, void *arg)
+{
+	return notice_pump(c, arg);
+}
+
 static void timers(struct sim *s)
 {
 	unsigned int leased = 0;
@@ -396,6 +406,8 @@ static void timers(struct sim *s)
 		turn_run(s->core, &NOBODY, on_expire, NULL);
 	else if (clock_fake_below(4) == 0)
 		turn_run(s->core, &NOBODY, on_sweep, &more);
+	else if (clock_fake_below(3) == 0)
+		turn_run(s->core, &NOBODY, on_notice, &leased);
 	else
 		turn_run(s->core, &NOBODY, on_pump, &leased);
 	end_turn(s);
@@ -536,6 +548,7 @@ void sim_start(struct sim *s, uint64_t seed, const char *path)
 	clock_fake_start(seed);
 	s->seed = seed;
 	s->path = xstrdup(path);
+	s->channels = seed % 2 == 0;
 	remove_store(path);
 	for (size_t d = 0; d < SIM_DEVICES; d++)
 		sim_device_new(s, d);
@@ -579,6 +592,7 @@ void sim_settle(struct sim *s)
 	s->ended = true;
 	s->crash_at = 0;
 	fill_disk(s, false);
+	s->core->settings->notices_per_hour = 1000;
 	for (size_t k = 0; k < SIM_KIOSKS; k++)
 		sim_kiosk_end(s, k);
 	for (unsigned int i = 0; i < 3; i++) {

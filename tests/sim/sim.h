@@ -11,6 +11,7 @@
 #include "daemon/core/delivery.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/mail.h"
+#include "daemon/core/notice.h"
 #include "daemon/core/outbox.h"
 #include "daemon/core/presence.h"
 #include "daemon/core/seats.h"
@@ -121,6 +122,8 @@ struct sim {
 	bool trouble; /* crashes by chance, errors of the CA, disks that are full, people that walk away */
 	bool lose_mail; /* the crash comes between commit and mail */
 	bool full;      /* the disk is full */
+	bool channels; /* people are told by a courier, which is played by derivd-ca's part; else nobody is */
+	unsigned int told;
 	bool ended;
 };
 

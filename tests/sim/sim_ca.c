@@ -386,6 +386,26 @@ static bool bad_day(struct sim *s, const struct letter *l)
 	return false;
 }
 
+/* derivd-courier: its server is away now and then, or takes no mail for somebody. */
+static void tell(struct sim *s, const struct letter *l)
+{
+	Courier__Noticed m = COURIER__NOTICED__INIT;
+
+	if (l->message == MSG_NOTICE_CHANNELS)
+		return;
+	if (sim_chance(s, 8)) {
+		fail(s, l, &ERR_UNREACHABLE);
+		return;
+	}
+	if (sim_chance(s, 20)) {
+		fail(s, l, &ERR_NOTICE_REFUSED);
+		return;
+	}
+	m.mailed = true;
+	s->told++;
+	answer(s, l, MSG_NOTICE_SENT, &m);
+}
+
 void sim_ca_receive(struct sim *s, const struct letter *l)
 {
 	static void (*const operation[])(struct sim *, const struct letter *) = {
@@ -401,6 +421,10 @@ void sim_ca_receive(struct sim *s, const struct letter *l)
 		[MSG_CA_STATUS - MSG_CA_ASSESS] = status,
 	};
 
+	if (l->ask.kind == ASK_NOTICE || l->ask.kind == ASK_CHANNELS) {
+		tell(s, l);
+		return;
+	}
 	if (bad_day(s, l))
 		return;
 	operation[l->message - MSG_CA_ASSESS](s, l);

@@ -83,7 +83,8 @@ void sim_check_told(struct sim *s, enum msg_number number, const void *body)
 
 void sim_check_asked(struct sim *s, const struct ask *ask)
 {
-	if (ask->kind == ASK_JOB && s->witness &&
+	bool about_job = ask->kind == ASK_JOB || ask->kind == ASK_NOTICE;
+	if (about_job && s->witness &&
 		!holds(s, "job", "id", BYTES(ask->id, ID_LEN), "state = 'leased'"))
 		sim_fail(s, "derivd-ca is asked before the lease is committed");
 	/* In the same turn its device may have been revoked. */
@@ -216,6 +217,9 @@ void sim_check_end(struct sim *s)
 		"SELECT count(*) FROM job WHERE state = 'failed' AND cause IS NULL");
 	none(s, "items that derivd-ca refused because they came in another order",
 		"SELECT count(*) FROM job WHERE state = 'failed' AND cause_kind = 'wrong-state'");
+	none(s, "notices that nobody sends",
+		"SELECT count(*) FROM notice n WHERE sent_ms = 0 AND NOT EXISTS (SELECT 1 FROM job "
+		"j WHERE j.id = n.id)");
 	none(s, "devices that are half revoked",
 		"SELECT count(*) FROM device WHERE state = 'revoking'");
 	check_chain(s);

@@ -13,6 +13,7 @@
 
 static struct sim sim;
 static char *path;
+static unsigned int told; /* notices, in all worlds */
 
 /* What the worlds together must have seen, or they prove little. */
 static struct {
@@ -52,7 +53,8 @@ static bool saw_everything(void)
 		printf("# %lld %s\n", (long long)seen[i].n, seen[i].what);
 		all = all && seen[i].n > 0;
 	}
-	return all;
+	printf("# %u notices\n", told);
+	return all && told > 0;
 }
 
 /* How many commits a world has without a crash. */
@@ -76,6 +78,7 @@ static void troubled_world(uint64_t seed, unsigned int *ret_crashes, unsigned in
 	look();
 	*ret_crashes += sim.crashes;
 	*ret_delivered += sim.delivered;
+	told += sim.told;
 	sim_stop(&sim);
 }
 
