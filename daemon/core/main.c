@@ -260,9 +260,8 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "restore") == 0)
 		return run_command(command_restore(argc - 1, argv + 1));
 	if (argc > 1) {
-		fputs("usage: derivd [check | backup DIR | backup --done | restore [--replace | --check] DIR | "
-		      "--print-states | "
-		      "--version]\n",
+		fputs("usage: derivd [check | backup DIR | backup --done | "
+		      "restore [--replace | --check] DIR | --print-states | --version]\n",
 			stderr);
 		return 2;
 	}

@@ -30,11 +30,21 @@ static bool holds(
 	return sim_count(s, sql) > 0;
 }
 
-/* The session has it, or something else in the same turn has ended the session. */
-static bool told(struct sim *s, struct bytes request, const char *condition)
+/* The chain has a row of this event; its name stands in the row behind its length. */
+static bool did(struct sim *s, struct bytes request, enum event event)
+{
+	AUTO_MEM char *condition = xasprintf("instr(body, x'%08zx' || CAST('%s' AS BLOB)) > 0",
+		strlen(event_name(event)), event_name(event));
+
+	return holds(s, "audit", "request", request, condition);
+}
+
+/* The session has it; or something else in the same turn has ended the session, and the chain says that it had it before. */
+static bool told(struct sim *s, struct bytes request, const char *condition, enum event event)
 {
 	return holds(s, "session", "request", request, condition) ||
-	       holds(s, "request", "id", request, "state = 'cancelled'");
+	       (holds(s, "request", "id", request, "state = 'cancelled'") &&
+		       did(s, request, event));
 }
 
 void sim_check_told(struct sim *s, enum msg_number number, const void *body)
@@ -48,17 +58,19 @@ void sim_check_told(struct sim *s, enum msg_number number, const void *body)
 		return;
 	switch (number) {
 	case MSG_SESSION_OFFERED:
-		ok = told(s, pb_bytes(offered->request_id), "offer IS NOT NULL");
+		ok = told(s, pb_bytes(offered->request_id), "offer IS NOT NULL", EV_OFFERED);
 		break;
 	case MSG_SESSION_BEGUN:
 		ok = told(s, pb_bytes(((const Control__SessionBegun *)body)->request_id),
-			"invited_until_ms = 0");
+			"invited_until_ms = 0", EV_INVITED);
 		break;
 	case MSG_SESSION_STATEMENT:
-		ok = told(s, pb_bytes(statement->request_id), "statement IS NOT NULL");
+		ok = told(
+			s, pb_bytes(statement->request_id), "statement IS NOT NULL", EV_STATEMENT);
 		break;
 	case MSG_SESSION_OPENED:
-		ok = told(s, pb_bytes(opened->request_id), "device_random IS NOT NULL");
+		ok = told(
+			s, pb_bytes(opened->request_id), "device_random IS NOT NULL", EV_DISCLOSED);
 		break;
 	case MSG_SESSION_NONCE:
 		ok = sim_count(s, "SELECT count(*) FROM request WHERE state IN ('prepared', "
@@ -83,13 +95,15 @@ void sim_check_told(struct sim *s, enum msg_number number, const void *body)
 
 void sim_check_asked(struct sim *s, const struct ask *ask)
 {
+	const struct bytes id = BYTES(ask->id, ID_LEN);
 	bool about_job = ask->kind == ASK_JOB || ask->kind == ASK_NOTICE;
 	if (about_job && s->witness &&
 		!holds(s, "job", "id", BYTES(ask->id, ID_LEN), "state = 'leased'"))
 		sim_fail(s, "derivd-ca is asked before the lease is committed");
 	/* In the same turn its device may have been revoked. */
-	if (ask->kind == ASK_ASSESS && !holds(s, "request", "id", BYTES(ask->id, ID_LEN),
-					       "state IN ('opened', 'cancelled')"))
+	if (ask->kind == ASK_ASSESS && !holds(s, "request", "id", id, "state = 'opened'") &&
+		!(holds(s, "request", "id", id, "state = 'cancelled'") &&
+			did(s, id, EV_SESSION_OPENED)))
 		sim_fail(s, "derivd-ca is asked before the request is committed");
 }
 
