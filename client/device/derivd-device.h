@@ -66,7 +66,7 @@ enum derivd_device_fate {
 #define DERIVD_DEVICE_KIND_TLS "tls"
 #define DERIVD_DEVICE_KIND_INVITATION "invitation-malformed" /* the QR code's text is none */
 #define DERIVD_DEVICE_KIND_OFFER "offer-refused"       /* an offer that is not for this device */
-#define DERIVD_DEVICE_KIND_DECLINED "offer-not-wanted" /* accept said no */
+#define DERIVD_DEVICE_KIND_DECLINED "offer-not-wanted" /* accept said no, or further is 0 */
 #define DERIVD_DEVICE_KIND_TAMPERED "tampered"         /* somebody may play the kiosk: stop */
 #define DERIVD_DEVICE_KIND_ITEM "item-refused"
 #define DERIVD_DEVICE_KIND_STATE "device-state" /* the directory does not allow it */

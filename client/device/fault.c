@@ -36,7 +36,8 @@ const char *fault_remedy(const struct err_kind *kind)
 		{ &ERR_INVITATION, "Scan the code that is on the kiosk's screen now." },
 		{ &ERR_OFFER, "Nothing was sent. Start again at the kiosk; tell the operator if it "
 			      "happens again." },
-		{ &ERR_DECLINED, "Start again at the kiosk if that was not meant." },
+		{ &ERR_DECLINED, "Nothing was made or sent. Start again at the kiosk if that was "
+				 "not meant." },
 		{ &ERR_TAMPERED, "Somebody may stand between this device and the kiosk. Stop, and "
 				 "tell the operator." },
 		{ &ERR_ITEM, "Nothing was changed. Tell the operator if it happens again." },

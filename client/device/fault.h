@@ -10,7 +10,7 @@ extern const struct err_kind
 extern const struct err_kind ERR_TLS; /* the handshake failed otherwise; RETRY */
 extern const struct err_kind ERR_INVITATION; /* the QR code's text; REFUSE */
 extern const struct err_kind ERR_OFFER;      /* an offer that is not for this device; REFUSE */
-extern const struct err_kind ERR_DECLINED;   /* the person does not want what is offered; REFUSE */
+extern const struct err_kind ERR_DECLINED;   /* what is offered is not wanted here; REFUSE */
 extern const struct err_kind ERR_STOPPED;    /* the app wants no more; REFUSE */
 extern const struct err_kind ERR_TAMPERED;   /* somebody plays the kiosk; REFUSE */
 extern const struct err_kind ERR_ITEM; /* an item that is not for this device, or altered; RETRY */

@@ -97,8 +97,8 @@ struct err *talk_on_offer(struct talk *t, const struct wire_message *in)
 
 	if (!talk_is_pending(t) && !t->options->allow_issue)
 		return talk_decline(
-			t, err_new(&ERR_OFFER, "more credentials were offered, which are not "
-					       "answered now"));
+			t, err_new(&ERR_DECLINED, "more credentials were offered, and this "
+						  "device takes none now"));
 	struct err *e = offer_answer(t->home, t->state, t->identity,
 		(const Device__Offer *)(const void *)in->body,
 		(struct offer_question){ is_wanted, t }, &o);

@@ -17,6 +17,7 @@ from rig import SOURCE, build_dir, sanitized  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
+tap.need("cc", "c++", "make", "nm", "objdump", "pkg-config")
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 SYMBOLS = os.path.join(SOURCE, "contrib/debian/libderivd-device0.symbols")
 PURPOSES = ["authentication", "encryption", "signing"]

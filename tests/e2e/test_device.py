@@ -501,7 +501,7 @@ def _():
         k.meet()
         run.until("connected")
         issue()
-        tap.contains(run.until("offer-declined")["text"], "not answered")
+        tap.equal(run.until("offer-declined")["kind"], "offer-not-wanted", "kind")
 
 
 @tap.test("pins, apps, removal of one credential, removal of everything")
