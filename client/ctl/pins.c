@@ -18,8 +18,9 @@ static const struct table_column columns[] = {
 	{ NULL, NULL, 0 },
 };
 
+/* newest: the highest change that a device knows. */
 struct count {
-	uint64_t all, told;
+	uint64_t all, told, newest;
 };
 
 static struct err *print_untold(
@@ -31,8 +32,11 @@ static struct err *print_untold(
 	if (page->n_devices > PAGE)
 		return err_new(&ERR_PROTOCOL, "derivd gives a page of %zu rows", page->n_devices);
 	for (size_t i = 0; i < page->n_devices; i++) {
-		if (page->devices[i]->pins_epoch < epoch)
+		uint64_t known = page->devices[i]->pins_epoch;
+		/* Who knows a later change than ours takes in nothing of ours. */
+		if (known != epoch)
 			untold[n++] = &page->devices[i]->base;
+		count->newest = known > count->newest ? known : count->newest;
 	}
 	count->all += page->n_devices;
 	count->told += page->n_devices - n;
@@ -56,7 +60,14 @@ static void print_count(const struct ctl *c, uint64_t epoch, const struct count 
 		json_print(j);
 		return;
 	}
-	if (epoch == 0) {
+	if (count->newest > epoch)
+		(void)printf(
+			_("DEVICES KNOW CHANGE %llu, deployment.conf ONLY %llu: it was put back to "
+			  "an earlier state, and devices refuse what it says. Set pins-epoch = "
+			  "%llu there, then announce the gateway's key with derivd-ca pins add.\n"),
+			(unsigned long long)count->newest, (unsigned long long)epoch,
+			(unsigned long long)count->newest);
+	if (epoch == 0 && count->newest == 0) {
 		(void)printf(
 			_("The gateway's keys were never changed: devices have them from the QR "
 			  "code.\n"));

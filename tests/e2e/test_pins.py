@@ -163,6 +163,22 @@ def _():
     tap.equal(len([c for c in kiosk.ctl_json("credential", "list") if c["state"] == "active"]) > 0, True, "credentials")
 
 
+@tap.test("deployment.conf was put back to before the change: devices that know more do not count as told")
+def _():
+    path = kiosk.at("etc/deployment.conf")
+    kept = open(path).read()
+    tap.contains(kept, "pins-epoch = 2")
+    with open(path, "w") as f:
+        f.write(kept.replace("pins-epoch = 2", "pins-epoch = 1"))
+    reload()
+    wait_for("the older configuration", lambda: told()[0] == (1, 3, 0))
+    tap.contains(kiosk.ctl("pins").stdout, "DEVICES KNOW CHANGE 2, deployment.conf ONLY 1")
+    with open(path, "w") as f:
+        f.write(kept)
+    reload()
+    wait_for("the newer one", lambda: told()[0] == (2, 3, 3))
+
+
 @tap.test("without a role nobody sees the devices' list")
 def _():
     from kiosk import NOBODY
