@@ -148,6 +148,14 @@ void doctor_backup(struct doctor *d)
 		doctor_note(d, VERDICT_OK, _("there is no verified backup yet"));
 }
 
+/* Whether people are told is the installation's choice: no fault, but it is said. */
+void doctor_notices(struct doctor *d)
+{
+	if (is_silent(d))
+		return;
+	doctor_note(d, VERDICT_OK, "%s", d->status->notices);
+}
+
 void doctor_queue(struct doctor *d)
 {
 	if (is_silent(d))

@@ -23,7 +23,7 @@ from tap import Tap  # noqa: E402
 tap = Tap()
 kiosk = tap.use(Kiosk())
 ADA = kiosk.card("ada", name="Ada Lovelace")
-CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "backup", "queue", "gateway", "certificate", "pcsc", "module",
+CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "backup", "notices", "queue", "gateway", "certificate", "pcsc", "module",
           "card", "journal"]
 OK, MONITOR_WARNING, MONITOR_CRITICAL, WARNED, FAULTS = 0, 1, 2, 8, 9
 

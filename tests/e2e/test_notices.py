@@ -77,7 +77,10 @@ def _():
     tap.contains(audit("notice-nobody")[0]["text"], "NOBODY IS TOLD", "the chain")
     tap.equal(queue(), [], "nothing waits")
     device = kiosk.ctl_json("device", "list")[0]["id"]
-    tap.contains(kiosk.ctl("device", "revoke", device, uid=OFFICER).stdout, "NOBODY IS TOLD", "derivctl")
+    credential = kiosk.ctl_json("credential", "list")[0]["id"]
+    tap.contains(kiosk.ctl("credential", "revoke", credential, uid=OFFICER).stdout, "NOBODY IS TOLD", "derivctl, of a credential")
+    tap.contains(kiosk.ctl("device", "revoke", device, uid=OFFICER).stdout, "NOBODY IS TOLD", "derivctl, of a device")
+    tap.contains(kiosk.ctl("doctor", check=False).stdout, "NOBODY IS TOLD", "doctor")
 
 
 @tap.test("issued: one mail for one request, to the card's address, over TLS; and the command, once")
