@@ -203,6 +203,27 @@ def _():
     serves()
 
 
+@tap.test("deployment.conf goes away under services that were set up: who connects hears of it, and systemd does not try without end")
+def _():
+    there = machine.path("/etc/derivd/deployment.conf")
+    before = len(machine.journal("-b", "_PID=1"))
+    os.rename(there, there + ".away")
+    machine.run("systemctl", "stop", *PROGRAMS, check=False)
+    try:
+        tap.contains(kiosk.ctl("status", check=False).stderr, "deployment.conf", "derivctl")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(machine.path("/run/derivd/control.sock"))
+            knock()
+            time.sleep(5)
+        lines = len(machine.journal("-b", "_PID=1")) - before
+        tap.check(lines < 200, f"systemd wrote {lines} lines")
+    finally:
+        os.rename(there + ".away", there)
+    wait_for("derivd", lambda: kiosk.ctl("status", check=False).returncode == 0)
+    knock()
+    serves()
+
+
 @tap.test("no socket is closed for good, however often somebody connects")
 def _():
     for name in ("notice", "control", "gateway"):
