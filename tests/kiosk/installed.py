@@ -111,14 +111,27 @@ class InstalledKiosk(Kiosk):
         self.network = Network(OUTSIDE)
         library = glob.glob(self.at("phone/usr/lib/*/libderivd-device.so.0"))[0]
         self.outside = [*self.network.prefix, "env", f"LD_LIBRARY_PATH={os.path.dirname(library)}"]
+        self.new_machine("kiosk")
+        self._issuer()
+
+    def new_machine(self, name, machine_id=""):
+        """With nothing of derivd on it, but the reader and the cable. machine_id: systemd makes one if none is given."""
         cache = os.environ.get("KIOSK_CACHE", os.path.join(SOURCE, "_build/kiosk"))
-        os.makedirs(self.at("machine"))
-        self.machine = Machine(system.make(cache, self.packages), self.at("machine"))
+        os.makedirs(self.at(name))
+        self.machine = Machine(system.make(cache, self.packages), self.at(name))
+        with open(f"{self.machine.root}/etc/hostname", "w") as f:
+            f.write(name + "\n")
+        with open(f"{self.machine.root}/etc/machine-id", "w") as f:
+            f.write(machine_id and machine_id + "\n")
         self.rig = MachineRig(self.machine)
         self.rig.plug_in()
         self._first_boot()
         self.machine.connect(self.network, INSIDE)
-        self._issuer()
+
+    def lose_machine(self):
+        """With its disk. The card stays with the person."""
+        self.rig.stop()
+        self.machine.destroy()
 
     def _first_boot(self):
         """Nothing of derivd is on it yet: if it does not come up, it is not for derivd."""
