@@ -153,6 +153,8 @@ void sim_device_connect(struct sim *s, size_t d);
 void sim_device_lost(struct sim *s, size_t d);
 void sim_device_receive(struct sim *s, const struct letter *l);
 void sim_device_free(struct sim_device *d);
+/* One thing that an officer does. */
+void sim_officer(struct sim *s);
 void sim_ca_receive(struct sim *s, const struct letter *l);
 
 /* --- sim_check.c --- */
