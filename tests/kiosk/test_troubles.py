@@ -66,13 +66,25 @@ def ask_again(*programs):
         kiosk.kill(program)
 
 
+CORE = ("derivd.socket", "derivd-uplink.socket", "derivd.service")
+
+
+def start_core():
+    """Its sockets are refused for as long as one that was about to start is not gone."""
+    def started():
+        machine.run("systemctl", "reset-failed", check=False)
+        machine.run("systemctl", "start", *CORE, check=False)
+        return kiosk.states(*CORE) == {u: "active" for u in CORE}
+    wait_for("derivd's units", started, every=0.5)
+
+
 def sql(text):
     """To the store, while derivd is stopped."""
-    machine.run("systemctl", "stop", "derivd.socket", "derivd-uplink.socket", "derivd.service")
+    machine.run("systemctl", "stop", *CORE)
     with contextlib.closing(sqlite3.connect(machine.root + STORE)) as db, db:
         rows = db.execute(text).fetchall()
     machine.run("chown", "-R", "derivd:", os.path.dirname(STORE))
-    machine.run("systemctl", "start", "derivd.socket", "derivd-uplink.socket", "derivd.service", check=False)
+    machine.run("systemctl", "start", *CORE, check=False)
     return rows
 
 
@@ -205,29 +217,25 @@ def _():
     # systemd tries again and again: its unit has failed, or is about to start.
     names(("derivd", "store-newer"), besides=("units",))
     sql(f"PRAGMA user_version = {schema}")
-    machine.run("systemctl", "reset-failed", "derivd.service")
-    machine.run("systemctl", "restart", "derivd.service")
+    start_core()
     well()
 
 
 @contextlib.contextmanager
 def small_disk():
     """For derivd's store, of which it is nearly full."""
-    stop = ("systemctl", "stop", "derivd.socket", "derivd-uplink.socket", "derivd.service")
-    start = ("systemctl", "start", "derivd.socket", "derivd-uplink.socket", "derivd.service")
-    machine.run(*stop)
+    machine.run("systemctl", "stop", *CORE)
     machine.run("sh", "-ec", "cp -a /var/lib/derivd /root/kept && "
                 "mount -t tmpfs -o size=24m,mode=0700,uid=derivd,gid=derivd store /var/lib/derivd && "
                 "cp -a /root/kept/. /var/lib/derivd")
-    machine.run(*start)
     try:
+        start_core()
         yield "/var/lib/derivd/ballast"
     finally:
-        machine.run(*stop)
+        machine.run("systemctl", "stop", *CORE)
         machine.run("sh", "-ec", "rm -rf /root/kept; cp -a /var/lib/derivd /root/kept; "
                     "umount /var/lib/derivd; cp -a /root/kept/. /var/lib/derivd; rm -rf /root/kept")
-        machine.run("systemctl", "reset-failed", check=False)
-        machine.run(*start)
+        start_core()
 
 
 @tap.test("the store's disk is full, and cannot be written")
