@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,6 +22,8 @@
 /* Where libpcsclite finds the service. */
 #define PCSCLITE_SOCKET "/run/pcscd/pcscd.comm"
 #define PLUG_AND_PLAY "\\\\?PnP?\\Notification"
+/* As often a service must refuse us again, 100 ms apart, before we believe that it means us. */
+#define REFUSALS 3
 
 struct readers {
 	SCARDCONTEXT context;
@@ -67,7 +70,8 @@ static bool is_refusal(LONG rv)
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	(void)strncpy(address.sun_path, name ? name : PCSCLITE_SOCKET, sizeof(address.sun_path) - 1);
+	(void)strncpy(
+		address.sun_path, name ? name : PCSCLITE_SOCKET, sizeof(address.sun_path) - 1);
 	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
 	       errno == EACCES;
 }
@@ -77,6 +81,11 @@ static struct err *connect_service(struct readers *r)
 	if (r->connected)
 		return NULL;
 	LONG rv = PCSC_CALL(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &r->context));
+	/* A service that is about to end hangs up as well, while its socket can still be connected to. */
+	for (int i = 0; i < REFUSALS && rv != SCARD_S_SUCCESS && is_refusal(rv); i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000 * 1000 }, NULL);
+		rv = PCSC_CALL(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &r->context));
+	}
 	if (rv != SCARD_S_SUCCESS && is_refusal(rv))
 		return err_new(&ERR_PCSC_DENIED, "the PC/SC service refuses uid %u: %s", getuid(),
 			pcsc_stringify_error(rv));

@@ -562,11 +562,15 @@ def fill_and_wait(g, limit):
 
 @tap.test("a device that is not read for derivd's sake is not late")
 def _():
+    problem = "16 s do not suffice to send 3 MB"
     for limit in (1, 4, 16):
         with Gateway(f'message-time = "{limit}s"\nping-after = "{limit}s"\npong-time = "{limit}s"\n') as g:
-            if fill_and_wait(g, limit):
-                return
-    tap.check(False, "16 s do not suffice to send 3 MB")
+            try:
+                if fill_and_wait(g, limit):
+                    return
+            except AssertionError as e:  # on a slow machine somebody may be late in earnest, but hardly by 16 s
+                problem = e
+    tap.check(False, problem)
 
 
 @tap.test("unfinished handshakes make room for those who come after")
