@@ -1,4 +1,4 @@
-/* manifest.h: what a backup says of itself, in the file "manifest" of its directory (backup(7)). */
+/* manifest.h: what a backup says of itself, in the file "manifest" of its directory (doc/BACKUP.md). */
 #ifndef DERIVD_BACKUP_MANIFEST_H
 #define DERIVD_BACKUP_MANIFEST_H
 

@@ -161,3 +161,18 @@ char *place_stamp(void)
 		err_abort("the clock shows no date");
 	return xstrdup(text);
 }
+
+struct err *place_words(int argc, char **argv, struct place_words *ret_words)
+{
+	bool replace = argc == 3 && strcmp(argv[1], "--replace") == 0;
+	bool only_check = argc == 3 && strcmp(argv[1], "--check") == 0;
+
+	if (argc != 2 && !replace && !only_check)
+		return err_new(&ERR_CONFIG,
+			"restore takes --replace or --check, and the directory of a "
+			"backup");
+	*ret_words = (struct place_words){
+		.dir = argv[argc - 1], .replace = replace, .only_check = only_check
+	};
+	return NULL;
+}

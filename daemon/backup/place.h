@@ -36,6 +36,14 @@ MUST_CHECK struct err *place_aside(const char *path, const char *stamp);
  * write-ahead log, which would damage what comes in its place. ERR_BUSY, ERR_SYSTEM.
  */
 MUST_CHECK struct err *place_aside_db(const char *path, const char *stamp);
+/* What was said to a restore: "[--replace | --check] DIR". */
+struct place_words {
+	const char *dir; /* of argv */
+	bool replace;
+	bool only_check;
+};
+/* argv[0] is the command. ERR_CONFIG. */
+MUST_CHECK struct err *place_words(int argc, char **argv, struct place_words *ret_words);
 /* The time now as it stands in names, "20261122T230000Z"; the caller frees. */
 char *place_stamp(void);
 

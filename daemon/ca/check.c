@@ -52,17 +52,6 @@ static void result(struct tally *t, const char *what, struct err *take_e)
 		good(what, "");
 }
 
-static struct err *check_signing_keys(struct state *s)
-{
-	AUTO(buf) struct buf *delivery = NULL;
-	AUTO(buf) struct buf *receipt = NULL;
-	uint8_t mac[SHA256_LEN];
-
-	TRY(state_sign_delivery(s, "derivd check", BYTES("", 0), &delivery));
-	TRY(state_sign_receipt(s, "derivd check", BYTES("", 0), &receipt));
-	return keys_serial_mac(s->keys, "derivd check", NULL, 0, mac);
-}
-
 /* One that ends soon or has ended. */
 static void check_end(struct tally *t, const char *what, const X509 *cert, const char *remedy)
 {
@@ -193,7 +182,7 @@ static void check_all(struct tally *t, const char *checkpoint)
 		return;
 	}
 	good("ca.conf and deployment.conf", "");
-	result(t, "delivery, receipt and serial keys", check_signing_keys(s));
+	result(t, "delivery, receipt and serial keys", state_try_keys(s));
 	result(t, "back end", s->backend->check(s));
 	result(t, "approval of the configuration", approval_tell(s));
 	check_end(t, "issuing certificate", s->issuer->cert,

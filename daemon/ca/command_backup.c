@@ -252,31 +252,27 @@ static struct err *put_back(
 	return e ? e : take(left);
 }
 
-static struct err *restore(const char *dir, bool replace, bool only_check)
+static struct err *restore(const struct place_words *words)
 {
 	struct manifest m;
 	struct sums sums;
 
-	TRY(sums_check(dir, &sums));
-	TRY(manifest_read(dir, "ca", &m));
+	TRY(sums_check(words->dir, &sums));
+	TRY(manifest_read(words->dir, "ca", &m));
 	TRY(manifest_check_deployment(&m));
-	if (!replace && !only_check)
+	if (!words->replace && !words->only_check)
 		TRY(refuse_existing());
-	TRY(put_back(dir, &m, &sums, only_check));
+	TRY(put_back(words->dir, &m, &sums, words->only_check));
 	AUTO_MEM char *taken = text_time(m.taken_ms);
 	printf("The CA of %s is %s: %" PRIu64 " log rows, and the keys.\n", taken,
-		only_check ? "good" : "back", m.rows);
+		words->only_check ? "good" : "back", m.rows);
 	return NULL;
 }
 
 struct err *command_restore(int argc, char **argv)
 {
-	bool replace = argc == 3 && strcmp(argv[1], "--replace") == 0;
-	bool only_check = argc == 3 && strcmp(argv[1], "--check") == 0;
+	struct place_words words;
 
-	if (argc != 2 && !replace && !only_check)
-		return err_new(&ERR_CONFIG,
-			"restore takes --replace or --check, and the directory of a "
-			"backup");
-	return restore(argv[argc - 1], replace, only_check);
+	TRY(place_words(argc, argv, &words));
+	return restore(&words);
 }

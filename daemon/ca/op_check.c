@@ -56,17 +56,6 @@ static void findings_clear(struct findings *f)
 	}
 }
 
-static struct err *check_keys(struct state *s)
-{
-	AUTO(buf) struct buf *delivery = NULL;
-	AUTO(buf) struct buf *receipt = NULL;
-	uint8_t mac[SHA256_LEN];
-
-	TRY(state_sign_delivery(s, "derivd check", BYTES("", 0), &delivery));
-	TRY(state_sign_receipt(s, "derivd check", BYTES("", 0), &receipt));
-	return keys_serial_mac(s->keys, "derivd check", NULL, 0, mac);
-}
-
 /* --- CRLs --- */
 
 static struct err *check_file(const char *path, int64_t now_ms)
@@ -139,7 +128,7 @@ struct err *op_check(struct state *s, const Ca__Check *q, Ca__Checked **ret)
 	int64_t now = clock_real_ms();
 
 	(void)q;
-	add(&f, "ca", check_keys(s));
+	add(&f, "ca", state_try_keys(s));
 	add(&f, "ca", s->backend->check(s));
 	add(&f, "change", approval_tell(s));
 	for (size_t i = 0; i < s->settings->n_anchors; i++)

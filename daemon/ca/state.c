@@ -191,6 +191,17 @@ struct err *state_sign_receipt(
 	return sign(s, KEY_RECEIPT, s->deployment->receipt_public, label, body, ret);
 }
 
+struct err *state_try_keys(struct state *s)
+{
+	AUTO(buf) struct buf *delivery = NULL;
+	AUTO(buf) struct buf *receipt = NULL;
+	uint8_t mac[SHA256_LEN];
+
+	TRY(state_sign_delivery(s, "derivd check", BYTES("", 0), &delivery));
+	TRY(state_sign_receipt(s, "derivd check", BYTES("", 0), &receipt));
+	return keys_serial_mac(s->keys, "derivd check", NULL, 0, mac);
+}
+
 struct err *state_profile(struct state *s, const uint8_t digest[static SHA256_LEN],
 	const struct profile **ret_profile)
 {

@@ -54,6 +54,8 @@ MUST_CHECK struct err *state_sign_delivery(
 	struct state *s, const char *label, struct bytes body, struct buf **ret);
 MUST_CHECK struct err *state_sign_receipt(
 	struct state *s, const char *label, struct bytes body, struct buf **ret);
+/* Uses the delivery, receipt and serial keys once, for nothing: are they there, and the right ones? ERR_CA_MISCONFIGURED. */
+MUST_CHECK struct err *state_try_keys(struct state *s);
 /* The profile of that digest, from the log; lent. ERR_EVIDENCE_BAD when it was never offered here. */
 MUST_CHECK struct err *state_profile(struct state *s, const uint8_t digest[static SHA256_LEN],
 	const struct profile **ret_profile);

@@ -151,37 +151,33 @@ static struct err *put_back(const struct place_source *source, const struct sums
 	return e;
 }
 
-static struct err *restore(const char *dir, bool replace, bool only_check)
+static struct err *restore(const struct place_words *words)
 {
 	AUTO(settings) struct settings *settings = NULL;
 	AUTO(place_source) struct place_source *source = NULL;
 	struct manifest m;
 	struct sums sums;
 
-	TRY(sums_check(dir, &sums));
-	TRY(manifest_read(dir, "store", &m));
+	TRY(sums_check(words->dir, &sums));
+	TRY(manifest_read(words->dir, "store", &m));
 	TRY(manifest_check_deployment(&m));
 	TRY(settings_load(&settings));
-	if (!replace && !only_check && access(settings->store, F_OK) == 0)
+	if (!words->replace && !words->only_check && access(settings->store, F_OK) == 0)
 		return err_new(&ERR_CONFIG,
 			"%s is there already: with --replace it is kept under another name",
 			settings->store);
-	TRY(place_open(dir, &sums, &source));
-	TRY(put_back(source, &sums, settings->store, &m, only_check));
+	TRY(place_open(words->dir, &sums, &source));
+	TRY(put_back(source, &sums, settings->store, &m, words->only_check));
 	AUTO_MEM char *taken = text_time(m.taken_ms);
 	printf("The store of %s is %s: %" PRIu64 " audit rows.\n", taken,
-		only_check ? "good" : "back", m.rows);
+		words->only_check ? "good" : "back", m.rows);
 	return NULL;
 }
 
 struct err *command_restore(int argc, char **argv)
 {
-	bool replace = argc == 3 && strcmp(argv[1], "--replace") == 0;
-	bool only_check = argc == 3 && strcmp(argv[1], "--check") == 0;
+	struct place_words words;
 
-	if (argc != 2 && !replace && !only_check)
-		return err_new(&ERR_CONFIG,
-			"restore takes --replace or --check, and the directory of a "
-			"backup");
-	return restore(argv[argc - 1], replace, only_check);
+	TRY(place_words(argc, argv, &words));
+	return restore(&words);
 }
