@@ -16,7 +16,7 @@
 /* A card that is just leaving is noticed by pcscd within this time, in milliseconds. */
 #define LEAVING_MS 500
 
-/* How long, and how often, a card that another program holds is tried again. */
+/* How long, and how often, a card that another program holds, or that is not there, is looked for again. */
 #define BUSY_MS 1500
 #define BUSY_PAUSE_MS 100
 
@@ -52,14 +52,23 @@ static struct err *take_hold_once(struct session *s, const char *name)
 	return opensc_prepare(s->settings, reader->name, readers);
 }
 
-/* A card is often looked at by others just after it was put in, or let go of just now. */
+/*
+ * A card is often looked at by others just after it was put in, or let go of just now; and a PC/SC service that was started by
+ * our question shows its readers before it has looked into them.
+ */
+static bool may_pass(const struct err *e)
+{
+	return err_is(e, &ERR_READER_IN_USE) || err_is(e, &ERR_CARD_NONE) ||
+	       err_is(e, &ERR_READER_NONE) || err_is(e, &ERR_READER_UNKNOWN);
+}
+
 static struct err *take_hold(struct session *s, const char *name)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
 	int64_t end = clock_boot_ms() + BUSY_MS;
 	struct err *e = take_hold_once(s, name);
 
-	while (err_is(e, &ERR_READER_IN_USE) && clock_boot_ms() < end) {
+	while (may_pass(e) && clock_boot_ms() < end) {
 		err_free(e);
 		nanosleep(&pause, NULL);
 		e = take_hold_once(s, name);

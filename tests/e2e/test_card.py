@@ -102,6 +102,18 @@ def _():
         expect_error(card.sign("9A", PIN), "pcsc-unreachable")
 
 
+@tap.test("a PC/SC service that our question starts: the reader and the card that were there before it are found")
+def _():
+    with Rig() as rig:
+        rig.add_reader(card=bob())
+        for _ in range(5):
+            rig.pcscd.end()
+            os.unlink(rig.socket)
+            rig._start_pcscd()
+            with session(rig) as card:
+                expect_open(card.open())
+
+
 @tap.test("no reader, then one that is plugged in later; no card, then one")
 def _():
     with Rig() as rig, session(rig) as card:
