@@ -24,6 +24,7 @@
 struct chain {
 	size_t n, room;
 	uint8_t (*hashes)[SHA256_LEN];
+	uint64_t restored; /* the last row that tells of a backup that was put back; 0: none */
 };
 
 /* What derivd-ca saw. */
@@ -61,6 +62,8 @@ static struct err *check_row(struct chain *chain, const Control__AuditRow *row)
 			  "before"),
 			(unsigned long long)row->sequence);
 	chain->n++;
+	if (strcmp(row->event, "restored") == 0)
+		chain->restored = row->sequence;
 	return NULL;
 }
 
@@ -205,6 +208,19 @@ static struct err *check_heads(
 	return NULL;
 }
 
+/* A restore that was meant looks like one that was not: the auditor is shown where to read of it, and decides. */
+static struct err *point_at_restore(const struct chain *chain, struct err *take_e)
+{
+	AUTO(err) struct err *e = take_e;
+
+	if (!chain->restored)
+		return take(e);
+	return err_new(&ERR_AUDIT_BAD,
+		_("%s. Audit row %llu tells of a backup that was put back, and which rows are lost "
+		  "by it (derivctl audit show): if that was meant, name them with --lost"),
+		err_get_text(e), (unsigned long long)chain->restored);
+}
+
 /* The heads first: the chain that is read after them has to have them all, also when it grows meanwhile. */
 static struct err *verify(struct ctl *c, const char *conf, const struct option_list *checkpoints,
 	const struct lost *lost, struct chain *chain, struct heads *heads)
@@ -215,7 +231,8 @@ static struct err *verify(struct ctl *c, const char *conf, const struct option_l
 	TRY(get_heads(c, d, heads));
 	TRY(check_chain(c, chain));
 	TRY(check_checkpoints(checkpoints, d, chain));
-	return check_heads(heads, chain, lost);
+	struct err *e = check_heads(heads, chain, lost);
+	return e ? point_at_restore(chain, e) : NULL;
 }
 
 struct err *cmd_audit_verify(struct ctl *c, int argc, char **argv)

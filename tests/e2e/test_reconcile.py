@@ -97,11 +97,12 @@ def _():
 @tap.test("it is in the audit chain which rows are lost; an auditor who is told so finds the rest good")
 def _():
     rows = kiosk.ctl_json("audit", "show")
-    text = next(r["text"] for r in rows if r["event"] == "restored")
+    row, text = next((r["sequence"], r["text"]) for r in rows if r["event"] == "restored")
     first, last = map(int, re.search(r"audit rows (\d+)-(\d+) are lost", text).groups())
     tap.check(first <= last <= ROWS, text)
     tap.check(any(r["event"] == "reconciled" for r in rows), "the end of it")
     tap.equal(kiosk.ctl_error("audit", "verify", uid=AUDITOR), "audit-broken")
+    tap.contains(kiosk.ctl("audit", "verify", uid=AUDITOR, check=False).stderr, f"Audit row {row} tells of a backup")
     tap.contains(kiosk.ctl("audit", "verify", "--lost", f"{first}-{last}", uid=AUDITOR).stdout, "good")
     tap.equal(kiosk.ctl_error("audit", "verify", "--lost", f"{last}-{first}", uid=AUDITOR), "usage")
 
