@@ -6,7 +6,7 @@ EXTRA_DIST += .clang-tidy .ci/run \
 EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/copyright contrib/debian/rules \
 	contrib/debian/derivctl.install contrib/debian/derivd-device.install contrib/debian/derivd-gateway.install \
 	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs \
-	contrib/debian/derivd.install contrib/debian/derivd.lintian-overrides contrib/debian/derivd.postrm \
+	contrib/debian/derivd.install contrib/debian/derivd.lintian-overrides contrib/debian/derivd.postinst contrib/debian/derivd.postrm \
 	contrib/debian/derivd.templates contrib/debian/libderivd-device-dev.install \
 	contrib/debian/libderivd-device0.install contrib/debian/libderivd-device0.symbols contrib/debian/po/POTFILES.in contrib/debian/po/templates.pot \
 	contrib/debian/source/format

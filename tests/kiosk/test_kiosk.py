@@ -440,9 +440,13 @@ def _():
 def _():
     kiosk.apt_install()
     serves()
+    # Whoever sits at a terminal is asked: debconf has the question since the installation.
+    tap.contains(machine.run("debconf-show", "derivd").stdout, "derivd/purge-data")
     machine.run("debconf-set-selections", input="derivd derivd/purge-data boolean true\n")
+    drop_in = "/etc/systemd/system/derivd-gateway.socket.d"
+    machine.write(f"{drop_in}/10-setup.conf", "# What setup writes for another port.\n[Socket]\n")
     kiosk.apt("purge", *PACKAGES)
-    tap.equal([d for d in DATA if machine.exists(d)], [])
+    tap.equal([d for d in (*DATA, drop_in) if machine.exists(d)], [])
     tap.equal(machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "")
 
 
