@@ -10,6 +10,7 @@
 struct init {
 	const char *organization;
 	const char *algorithm; /* of root and issuing CA: "p256" or "p384" */
+	const char *days;      /* that the issuing CA is good for; NULL: ten years */
 	const char *host;
 	const char *port;
 	const char *

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "daemon/ca/build.h"
 #include "daemon/ca/init_part.h"
 #include "evidence/record.h"
 
-#define YEAR_MS (INT64_C(365) * 86400 * 1000)
+#define DAY_MS (INT64_C(86400) * 1000)
+#define YEAR_MS (365 * DAY_MS)
 #define ROOT_YEARS 20
 #define CA_YEARS 10
 /* keyUsage, first octet of the BIT STRING in the high byte */
@@ -69,7 +71,7 @@ static struct err *make_ca(struct ceremony *c)
 		.path_len = 0,
 		.key_usage = USAGE_CA,
 		.not_before_ms = c->now_ms,
-		.not_after_ms = c->now_ms + CA_YEARS * YEAR_MS,
+		.not_after_ms = c->ca_ends_ms,
 		.crl = c->options->url ? crl : NULL,
 		.issuers = c->options->url ? issuers : NULL,
 	};
@@ -106,12 +108,28 @@ static struct err *new_ca_key(const char *algorithm, EVP_PKEY **ret_key)
 	return *ret_key ? NULL : sig_openssl_error(&ERR_SYSTEM, "making a key");
 }
 
+/* At most as long as the root. */
+static struct err *read_days(struct ceremony *c)
+{
+	uint64_t days = CA_YEARS * 365;
+
+	if (c->options->days)
+		TRY(err_as(&ERR_CONFIG,
+			text_parse_u64(c->options->days, ROOT_YEARS * UINT64_C(365), &days),
+			"--days"));
+	if (!days)
+		return err_new(&ERR_CONFIG, "--days: a CA that ends at once is of no use");
+	c->ca_ends_ms = c->now_ms + (int64_t)days * DAY_MS;
+	return NULL;
+}
+
 struct err *init_make_keys(struct ceremony *c)
 {
 	if (!c->options->organization || !*c->options->organization ||
 		strlen(c->options->organization) > ORGANIZATION_MAX)
 		return err_new(&ERR_CONFIG, "--organization NAME is needed, of at most %d bytes",
 			ORGANIZATION_MAX);
+	TRY(read_days(c));
 	TRY(new_ca_key(c->options->algorithm, &c->root_key));
 	TRY(new_ca_key(c->options->algorithm, &c->ca_key));
 	c->delivery_key = sig_new_ed25519();

@@ -9,7 +9,7 @@
 /* All that is made, before anything is written. */
 struct ceremony {
 	const struct init *options;
-	int64_t now_ms;
+	int64_t now_ms, ca_ends_ms;
 	EVP_PKEY *root_key, *ca_key, *delivery_key, *receipt_key, *import_key, *history_key;
 	struct buf *root, *ca, *import, *history; /* certificates in DER */
 	size_t n_escrow;

@@ -21,7 +21,8 @@ static const char usage[] =
 	"         --pin HEX|FILE          the gateway's certificate or public key, or its SHA-256; "
 	"may be repeated\n"
 	"         --escrow FILE           an officer's certificate; at least one; may be repeated\n"
-	"         [--algorithm p256|p384] [--url URL] [--history FILE] [--owner USER:GROUP]\n"
+	"         [--algorithm p256|p384] [--days N] [--url URL] [--history FILE] [--owner "
+	"USER:GROUP]\n"
 	"       derivd-ca check [--checkpoint FILE]  say what is wrong here\n"
 	"       derivd-ca approve         what waits for officers\n"
 	"       derivd-ca approve --alone --reason TEXT\n"
@@ -54,6 +55,9 @@ static struct err *take_option(int option, struct init *o)
 	case 'a':
 		o->algorithm = optarg;
 		return NULL;
+	case 'd':
+		o->days = optarg;
+		return NULL;
 	case 'h':
 		o->host = optarg;
 		return NULL;
@@ -85,6 +89,7 @@ struct err *command_init(int argc, char **argv)
 	static const struct option options[] = {
 		{ "organization", required_argument, NULL, 'o' },
 		{ "algorithm", required_argument, NULL, 'a' },
+		{ "days", required_argument, NULL, 'd' },
 		{ "host", required_argument, NULL, 'h' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "pin", required_argument, NULL, 'P' },

@@ -71,14 +71,17 @@ static struct err *build(struct state *s, struct ledger_tx *tx, uint64_t above,
 	return exists ? err_new(&ERR_STORE, "the log has a CRL of this number already") : NULL;
 }
 
-/* above: a CRL of that number is out there, also when the log was put back to an earlier state and does not know it. */
+/*
+ * One that was made to be short is over before its successor's usual time. above: a CRL of that number is out there, also
+ * when the log was put back to an earlier state and does not know it.
+ */
 static struct err *is_due(struct state *s, int64_t now_ms, uint64_t above,
 	const struct entry_crl *last, bool *ret_due)
 {
 	bool any;
 
 	TRY(revoked_since_last(s, &any));
-	*ret_due = !last->number || last->number < above || any ||
+	*ret_due = !last->number || last->number < above || any || now_ms >= last->next_update_ms ||
 		   now_ms - last->this_update_ms >= (int64_t)s->settings->crl_every_ms;
 	return NULL;
 }

@@ -34,8 +34,8 @@ EXTRA_DIST += tests/e2e/test_session.py tests/e2e/test_operator.py tests/e2e/tes
 TESTS += tests/e2e/test_backup.py tests/e2e/test_reconcile.py tests/e2e/test_older_log.py
 EXTRA_DIST += tests/e2e/test_backup.py tests/e2e/test_reconcile.py tests/e2e/test_older_log.py
 # the journal, and what is wrong here
-TESTS += tests/e2e/test_journal.py tests/e2e/test_doctor.py
-EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py
+TESTS += tests/e2e/test_journal.py tests/e2e/test_doctor.py tests/e2e/test_doctor_ends.py
+EXTRA_DIST += tests/e2e/test_journal.py tests/e2e/test_doctor.py tests/e2e/test_doctor_ends.py
 
 # Notices
 TESTS += tests/e2e/test_notices.py

@@ -254,11 +254,12 @@ class Device:
 
 class Kiosk:
     """real: the machine's own pcscd and readers in place of a rig and made-up cards.
-    crl: "http" (through derivd-courier) or "files" (read from the disk). setenv: variables for the services."""
+    crl: "http" (through derivd-courier) or "files" (read from the disk). setenv: variables for the services. init: further options of
+    derivd-ca init."""
 
     outside = []  # what phones are run with, to be where the kiosk is not
 
-    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1", setenv=None):
+    def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1", setenv=None, init=()):
         self.own = directory is None
         self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
         self.bin = self.at("bin")
@@ -266,6 +267,7 @@ class Kiosk:
         self.n_readers = readers
         self.want_start = start
         self.setenv = setenv or {}
+        self.init_options = init
         self.real = real
         self.host = host  # of the gateway: a loopback address
         self.crl = crl
@@ -362,7 +364,7 @@ class Kiosk:
             self.at("etc/gateway"), env=self.environment())
         run(self.program("derivd-ca"), "init", "--organization", "Example Agency", "--host", self.host, "--port",
             self.port, "--pin", self.at("etc/gateway/gateway.pem"), "--escrow", f"{escrow}/officer.pem", "--owner",
-            f"{UIDS['derivd-ca']}:{UIDS['derivd-ca']}", env=self.environment("derivd-ca"))
+            f"{UIDS['derivd-ca']}:{UIDS['derivd-ca']}", *self.init_options, env=self.environment("derivd-ca"))
         self.configure()
 
     def configure(self, **changes):
