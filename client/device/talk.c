@@ -213,8 +213,11 @@ static struct err *open_talk(struct talk *t)
 	TRY(home_get_object(t->home, t->state->identity_certificate, &certificate));
 	t->spki = sig_spki(t->identity);
 	t->delivery_public = buf_new();
-	return wire_connect(
-		t->state, t->identity, buf_bytes(certificate), t->options->stop_fd, &t->wire);
+	struct err *e = wire_connect(t->state, t->identity, buf_bytes(certificate),
+		t->options->stop_fd, t->options->until_boot_ms, &t->wire);
+	if (!e || err_is(e, &ERR_STOPPED) || clock_boot_ms() < t->options->until_boot_ms)
+		return e;
+	return err_as(&ERR_TIMED_OUT, e, "it took too long");
 }
 
 struct err *talk_run(

@@ -30,7 +30,7 @@ struct wire {
 };
 
 struct err *wire_connect(const struct state *s, EVP_PKEY *identity, struct bytes certificate,
-	int stop_fd, struct wire **ret_wire)
+	int stop_fd, int64_t until_ms, struct wire **ret_wire)
 {
 	AUTO(wire) struct wire *w = xcalloc(1, sizeof(*w));
 
@@ -38,7 +38,7 @@ struct err *wire_connect(const struct state *s, EVP_PKEY *identity, struct bytes
 	w->stop_fd = stop_fd;
 	w->phase = PH_HELLO;
 	w->in = buf_new();
-	TRY(wire_tls_open(s, identity, certificate, stop_fd, &w->ssl, &w->fd));
+	TRY(wire_tls_open(s, identity, certificate, stop_fd, until_ms, &w->ssl, &w->fd));
 	w->heard_ms = clock_boot_ms();
 	*ret_wire = take(w);
 	return NULL;

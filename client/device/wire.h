@@ -18,10 +18,10 @@ struct wire_message {
 
 /*
  * Connects to the state's host and port. identity and certificate (DER) are ours. stop_fd is lent: when it can be read,
- * whatever waits ends with ERR_STOPPED. ERR_HOST_UNREACHABLE, ERR_GATEWAY_KEY (nobody with a pinned key answered), ERR_TLS.
+ * whatever waits ends with ERR_STOPPED. It is given up at boot time until_ms, or earlier. ERR_HOST_UNREACHABLE, ERR_GATEWAY_KEY (nobody with a pinned key answered), ERR_TLS.
  */
 MUST_CHECK struct err *wire_connect(const struct state *s, EVP_PKEY *identity,
-	struct bytes certificate, int stop_fd, struct wire **ret_wire);
+	struct bytes certificate, int stop_fd, int64_t until_ms, struct wire **ret_wire);
 void wire_free(struct wire *w);
 DEFINE_AUTO(wire, struct wire *, wire_free);
 /* What may come from the server now. */

@@ -68,7 +68,12 @@ struct err *wire_tls_wait_fd(int fd, short events, int stop_fd, int64_t until_ms
 
 /* --- TCP --- */
 
-static struct err *connect_one(const struct addrinfo *a, int stop_fd, int *ret_fd)
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static struct err *connect_one(const struct addrinfo *a, int stop_fd, int64_t until_ms, int *ret_fd)
 {
 	const int on = 1;
 	int error = 0;
@@ -80,7 +85,8 @@ static struct err *connect_one(const struct addrinfo *a, int stop_fd, int *ret_f
 	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
 		if (errno != EINPROGRESS)
 			return err_errno(errno, "connecting");
-		TRY(wire_tls_wait_fd(fd, POLLOUT, stop_fd, clock_boot_ms() + CONNECT_MS));
+		TRY(wire_tls_wait_fd(
+			fd, POLLOUT, stop_fd, earlier(clock_boot_ms() + CONNECT_MS, until_ms)));
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0)
 			return err_errno(error, "connecting");
 	}
@@ -90,7 +96,7 @@ static struct err *connect_one(const struct addrinfo *a, int stop_fd, int *ret_f
 	return NULL;
 }
 
-static struct err *connect_any(const struct state *s, int stop_fd, int *ret_fd)
+static struct err *connect_any(const struct state *s, int stop_fd, int64_t until_ms, int *ret_fd)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	AUTO(addrinfo) struct addrinfo *list = NULL;
@@ -104,7 +110,7 @@ static struct err *connect_any(const struct state *s, int stop_fd, int *ret_fd)
 			r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
 		err_free(last);
-		last = connect_one(a, stop_fd, ret_fd);
+		last = connect_one(a, stop_fd, until_ms, ret_fd);
 		if (!last || err_is(last, &ERR_STOPPED))
 			return take(last);
 	}
@@ -168,9 +174,9 @@ struct err *wire_tls_wait(
 	return sig_openssl_error(&ERR_TLS, "%s", what);
 }
 
-static struct err *handshake(SSL *ssl, int fd, int stop_fd)
+static struct err *handshake(SSL *ssl, int fd, int stop_fd, int64_t until_ms)
 {
-	const int64_t until_ms = clock_boot_ms() + HANDSHAKE_MS;
+	until_ms = earlier(clock_boot_ms() + HANDSHAKE_MS, until_ms);
 	int r;
 
 	ERR_clear_error();
@@ -197,20 +203,20 @@ static bool chose_our_protocol(const SSL *ssl)
 }
 
 struct err *wire_tls_open(const struct state *s, EVP_PKEY *identity, struct bytes certificate,
-	int stop_fd, SSL **ret_ssl, int *ret_fd)
+	int stop_fd, int64_t until_ms, SSL **ret_ssl, int *ret_fd)
 {
 	AUTO(ssl_ctx) SSL_CTX *ctx = NULL;
 	AUTO_FD int fd = -1;
 
 	TRY(make_context(s, identity, certificate, &ctx));
-	TRY(connect_any(s, stop_fd, &fd));
+	TRY(connect_any(s, stop_fd, until_ms, &fd));
 	AUTO(ssl) SSL *ssl = SSL_new(ctx);
 	BIO *bio = ssl ? wire_bio_new(fd) : NULL;
 	if (!bio)
 		return sig_openssl_error(&ERR_SYSTEM, "TLS cannot be set up");
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_connect_state(ssl);
-	TRY(handshake(ssl, fd, stop_fd));
+	TRY(handshake(ssl, fd, stop_fd, until_ms));
 	if (!chose_our_protocol(ssl))
 		return err_new(&ERR_TLS, "the other side does not speak derivd/1");
 	*ret_ssl = take(ssl);

@@ -8,7 +8,7 @@
 
 /* Errors of wire_connect. Both results are the caller's. */
 MUST_CHECK struct err *wire_tls_open(const struct state *s, EVP_PKEY *identity,
-	struct bytes certificate, int stop_fd, SSL **ret_ssl, int *ret_fd);
+	struct bytes certificate, int stop_fd, int64_t until_ms, SSL **ret_ssl, int *ret_fd);
 /*
  * After a call that did not succeed (result r): waits until it is worth repeating. ERR_TIMEOUT after boot time until_ms; ERR_STOPPED;
  * ERR_GONE when the connection is over; ERR_TLS.

@@ -184,6 +184,13 @@ def _():
             tap.check(time.monotonic() - began < 10, "it took too long")
 
 
+@tap.test("something that takes the connection and never says a word does not hold the device longer than it wants")
+def _():
+    with Gateway() as g, Kiosk(g) as k, socket.create_server(("127.0.0.1", 0)) as silent:
+        run = DeviceProgram(g).start("enroll", "--timeout", "2s", k.invite(port=silent.getsockname()[1]))
+        tap.equal(run.last_error()["kind"], "timed-out", "kind")
+
+
 @tap.test("a kiosk with another delivery key, or of another deployment, gets nothing")
 def _():
     with Gateway() as g, Kiosk(g) as k:
