@@ -111,6 +111,18 @@ void doctor_ca(struct doctor *d)
 		(void)is_unchecked(d);
 }
 
+/* derivd cannot renew this one: the key is elsewhere. */
+static void check_root_crl(struct doctor *d)
+{
+	int64_t now = clock_real_ms(), next = d->status->root_crl_next_update_ms;
+
+	if (!next || next - now > SOON_MS)
+		return;
+	AUTO_MEM char *when = text_time(next);
+	doctor_say(d, next < now ? VERDICT_FAULT : VERDICT_WARNING, ADVICE_ROOT_CRL,
+		_("the root's CRL is good until %s"), when);
+}
+
 void doctor_crl(struct doctor *d)
 {
 	if (is_silent(d))
@@ -121,6 +133,7 @@ void doctor_crl(struct doctor *d)
 		doctor_say(d, VERDICT_FAULT, ADVICE_OWN_CRL,
 			_("the CRL of this CA is out of date since %s"), when);
 	}
+	check_root_crl(d);
 	if (!is_unchecked(d))
 		pass_on(d, "crl");
 }

@@ -173,6 +173,9 @@ static void add_ca(struct out *o, const Control__MetricsReply *m)
 		m->crl_this_update_ms);
 	moment(o, "crl_next_update_timestamp_seconds",
 		"Until when the newest CRL of derivd-ca may be relied on.", m->crl_next_update_ms);
+	moment(o, "root_crl_next_update_timestamp_seconds",
+		"Until when the root's CRL may be relied on, which only a ceremony renews.",
+		m->root_crl_next_update_ms);
 }
 
 static void add_queue(struct out *o, const Control__MetricsReply *m)

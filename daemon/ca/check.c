@@ -10,6 +10,7 @@
 #include "daemon/ca/approval.h"
 #include "daemon/ca/ca.h"
 #include "daemon/ca/command.h"
+#include "daemon/ca/crl_publish.h"
 #include "daemon/ca/state.h"
 #include "evidence/cert.h"
 #include "evidence/checkpoint.h"
@@ -109,6 +110,24 @@ static void check_settings(struct tally *t, const struct state *s)
 		good("app", c->apps[i]->name);
 }
 
+/* Nobody renews it but people, with the key from where it is kept. */
+static void check_root_crl(struct tally *t, struct state *s)
+{
+	struct entry_crl crl;
+	struct err *e = crl_newest_root(s->ledger, s->issuer, &crl);
+	int64_t now = clock_real_ms();
+
+	if (e)
+		bad(t, e);
+	else if (crl.number && crl.next_update_ms < now)
+		bad(t, err_new(&ERR_CA_MISCONFIGURED,
+			       "the root's CRL is out of date: fetch the root's "
+			       "key, and run derivd-ca crl --root FILE"));
+	else if (crl.number && crl.next_update_ms - now < SOON_MS)
+		warn(t, "the root's CRL ends soon",
+			"Fetch the root's key, and run derivd-ca crl --root FILE.");
+}
+
 static void check_log(struct tally *t, struct state *s)
 {
 	uint64_t rows;
@@ -120,6 +139,7 @@ static void check_log(struct tally *t, struct state *s)
 		bad(t, e);
 	else
 		good("log", detail);
+	check_root_crl(t, s);
 	e = entry_crl_newest(s->ledger, s->issuer->key_id, &crl);
 	if (e)
 		bad(t, e);

@@ -55,7 +55,7 @@ static struct err *read_key(const char *path, EVP_PKEY **ret_key)
 	return *ret_key ? NULL : sig_openssl_error(&ERR_CONFIG, "%s: no private key in PEM", path);
 }
 
-static struct err *publish_root(const char *path)
+static struct err *publish_root(const char *path, uint64_t days)
 {
 	AUTO(pkey) EVP_PKEY *key = NULL;
 	AUTO(state) struct state *s = NULL;
@@ -64,9 +64,16 @@ static struct err *publish_root(const char *path)
 	TRY(command_become_owner());
 	TRY(state_open(&s));
 	struct bytes root = buf_bytes(s->issuer->chain[s->issuer->n_chain - 1]);
-	TRY(crl_publish_empty(s->ledger, root, key, ROOT_CRL_MS, "public/root.crl"));
-	printf("The root's CRL is published.\n");
+	TRY(crl_publish_empty(
+		s->ledger, root, key, (int64_t)days * 86400 * 1000, "public/root.crl"));
+	printf("The root's CRL is published, for %llu days.\n", (unsigned long long)days);
 	return NULL;
+}
+
+static struct err *read_days(uint64_t *ret_days)
+{
+	TRY(err_as(&ERR_CONFIG, text_parse_u64(optarg, ROOT_CRL_DAYS, ret_days), "--days"));
+	return *ret_days ? NULL : err_new(&ERR_CONFIG, "--days: at least 1");
 }
 
 struct err *command_crl(int argc, char **argv)
@@ -74,20 +81,27 @@ struct err *command_crl(int argc, char **argv)
 	static const struct option options[] = {
 		{ "force", no_argument, NULL, 'f' },
 		{ "root", required_argument, NULL, 'r' },
+		{ "days", required_argument, NULL, 'd' },
 		{ 0 },
 	};
 	const char *root = NULL;
+	uint64_t days = 0;
 	bool force = false;
 
 	for (int c = getopt_long(argc, argv, "", options, NULL); c != -1;
 		c = getopt_long(argc, argv, "", options, NULL)) {
-		if (c != 'f' && c != 'r')
+		if (c != 'f' && c != 'r' && c != 'd')
 			return err_new(&ERR_CONFIG, "see derivd-ca --help");
+		if (c == 'd')
+			TRY(read_days(&days));
 		force |= c == 'f';
 		if (c == 'r')
 			root = optarg;
 	}
 	if (optind != argc)
 		return err_new(&ERR_CONFIG, "crl: \"%s\" is no option", argv[optind]);
-	return root ? publish_root(root) : publish(force);
+	if (days && !root)
+		return err_new(
+			&ERR_CONFIG, "crl: --days is for --root; see crl-validity in ca.conf");
+	return root ? publish_root(root, days ? days : ROOT_CRL_DAYS) : publish(force);
 }

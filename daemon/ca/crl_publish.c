@@ -44,3 +44,13 @@ struct err *crl_publish_empty(struct ledger *l, struct bytes certificate, EVP_PK
 	TRY(record(l, issuer, key, validity_ms, &der));
 	return io_write_file(path, buf_bytes(der), 0644);
 }
+
+struct err *crl_newest_root(
+	struct ledger *l, const struct issuer *issuer, struct entry_crl *ret_crl)
+{
+	struct bytes certificate = buf_bytes(issuer->chain[issuer->n_chain - 1]);
+	AUTO(issuer) struct issuer *root = NULL;
+
+	TRY(issuer_new(&certificate, 1, &root));
+	return entry_crl_newest(l, root->key_id, ret_crl);
+}

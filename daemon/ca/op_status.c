@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "daemon/ca/approval.h"
+#include "daemon/ca/crl_publish.h"
 #include "daemon/ca/op_part.h"
 #include "evidence/cert.h"
 #include "evidence/checkpoint.h"
@@ -48,6 +49,8 @@ static struct err *fill_log(struct state *s, Ca__CaStatus *m, uint8_t head[stati
 	TRY(entry_crl_newest(s->ledger, s->issuer->key_id, &crl));
 	m->crl_this_update_ms = crl.this_update_ms;
 	m->crl_next_update_ms = crl.next_update_ms;
+	TRY(crl_newest_root(s->ledger, s->issuer, &crl));
+	m->root_crl_next_update_ms = crl.next_update_ms;
 	return NULL;
 }
 

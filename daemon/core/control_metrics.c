@@ -150,6 +150,7 @@ static void fill_numbers(
 	m->ca_not_after_ms = c->ca.issuer_not_after_ms;
 	m->crl_this_update_ms = c->ca.crl_this_update_ms;
 	m->crl_next_update_ms = c->ca.crl_next_update_ms;
+	m->root_crl_next_update_ms = c->ca.root_crl_next_update_ms;
 	m->gateway_not_after_ms = facts->gateway_not_after_ms;
 	m->ca_certificates = c->ca.certificates;
 	m->ca_revoked = c->ca.revoked;

@@ -90,6 +90,7 @@ struct err *control_status(struct core *c, const struct caller *who, unsigned in
 	m.roles = names;
 	m.started_ms = c->started_ms;
 	m.crl_next_update_ms = c->ca.crl_next_update_ms;
+	m.root_crl_next_update_ms = c->ca.root_crl_next_update_ms;
 	AUTO_MEM char *notices = notices_text(c);
 	m.notices = notices;
 	m.pins_epoch = c->settings->pins_epoch;

@@ -205,6 +205,7 @@ struct err *core_ca_status(struct core *c, const Ca__CaStatus *status)
 	c->ca.issuer_not_after_ms = status->issuer_not_after_ms;
 	c->ca.crl_this_update_ms = status->crl_this_update_ms;
 	c->ca.crl_next_update_ms = status->crl_next_update_ms;
+	c->ca.root_crl_next_update_ms = status->root_crl_next_update_ms;
 	c->ca.officers = status->officers;
 	TRY(note_change(c, status));
 	c->ca.certificates = status->certificates;

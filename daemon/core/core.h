@@ -71,7 +71,7 @@ struct ca_facts {
 	const struct err_kind *trouble_kind; /* NULL without one */
 	char *issuer;
 	int64_t issuer_not_after_ms;
-	int64_t crl_this_update_ms, crl_next_update_ms;
+	int64_t crl_this_update_ms, crl_next_update_ms, root_crl_next_update_ms;
 	const struct err_kind
 		*change_kind; /* what of its configuration waits for officers; NULL: nothing */
 	uint32_t officers; /* that a change of its configuration takes; 0: not heard yet */

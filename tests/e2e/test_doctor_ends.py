@@ -100,5 +100,22 @@ def _():
     expect(new, OK)
 
 
+@tap.test("the root's CRL ends soon: a warning of doctor and of derivd-ca check, until the ceremony has made another")
+def _():
+    key = new.at("lib/derivd-ca/ceremony/root.key")
+    ca(new, "crl", "--root", key, "--days", 20)
+    row = expect(new, WARNED, "root-crl-ends")["root-crl-ends"]
+    tap.equal((row["check"], row["verdict"]), ("crl", "warning"), "where")
+    tap.contains(row["remedy"], "derivd-ca crl --root FILE")
+    tap.contains(ca(new, "check").stdout, "the root's CRL ends soon")
+    ca(new, "crl", "--root", key)
+    expect(new, OK)
+    tap.check("the root's CRL" not in ca(new, "check").stdout, "derivd-ca check")
+    for words in (["--root", key, "--days", "0"], ["--root", key, "--days", "366"], ["--days", "3"]):
+        done = run(new.program("derivd-ca"), "crl", *words, env=new.environment("derivd-ca"), check=False)
+        tap.equal(done.returncode, 1, f"{words}")
+        tap.contains(done.stderr, "--days")
+
+
 new = tap.use(Kiosk())
 tap.run()

@@ -109,6 +109,7 @@ def _():
     tap.check(found["derivd_ca_certificate_expiry_timestamp_seconds"] > time.time(), "CA")
     # The CA is asked once a minute.
     wait_for("the CRL", lambda: now().get("derivd_crl_next_update_timestamp_seconds", 0) > time.time(), timeout=150, every=2)
+    tap.check(364 < (now()["derivd_root_crl_next_update_timestamp_seconds"] - time.time()) / 86400 < 366, "the root's CRL")
     tap.check(now()["derivd_crl_this_update_timestamp_seconds"] <= time.time(), "CRL")
 
 

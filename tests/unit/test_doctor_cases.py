@@ -43,6 +43,7 @@ CASES = {
     "a unit is not there": ("unit-inactive", KIOSK, TROUBLES),
     "a program of another build": ("other-build", DOCTOR, TROUBLES),
     "the issuing CA about to expire": ("issuer-ends", ENDS),
+    "the root's CRL about to expire": ("root-crl-ends", ENDS),
     "our own CRL out of date": ("own-crl-stale", ENDS),
 }
 
