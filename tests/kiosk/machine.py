@@ -121,13 +121,15 @@ def _child(pid):
 
 
 class Machine:
-    def __init__(self, base, directory=None):
+    def __init__(self, base, directory=None, lent=None):
+        """lent: directories of this machine that can be read there, {here: there}."""
         self.dir = directory or tempfile.mkdtemp(prefix="machine-", dir=KIOSK_DIR)
         self.name = f"{os.path.basename(KIOSK_DIR)}-{secrets.token_hex(4)}"
         self.root = os.path.join(self.dir, "root")
         self.holder = None
         self.group = None
         self.link = None
+        self.lent = [f"--bind-ro={here}:{there}" for here, there in (lent or {}).items()]
         run("cp", "-a", "--reflink=auto", base, self.root, timeout=300)
 
     def __enter__(self):
@@ -138,7 +140,7 @@ class Machine:
 
     def boot(self):
         self.group = ControlGroup(self.name)
-        self.holder = Process.start(nspawn(self.root, self.name, "--boot"), os.path.join(self.dir, "console"), True,
+        self.holder = Process.start(nspawn(self.root, self.name, "--boot", *self.lent), os.path.join(self.dir, "console"), True,
                                     before=self.group.enter)
         self.up()
 

@@ -87,25 +87,32 @@ def needs(packages):
     return hashlib.sha256("".join(sorted(fields)).encode()).hexdigest()[:16]
 
 
-def make(cache, packages):
+def make(cache, packages, also=()):
     """A fresh system with all in apt's cache that the packages need. Kept in the cache directory: made anew when what the
-    packages need has changed."""
+    packages need has changed. also: Debian packages that are installed in it."""
     os.makedirs(cache, exist_ok=True)
     wanted = f"{SUITE} {PACKAGES} {needs(packages)}"
-    base, mark = os.path.join(cache, "base"), os.path.join(cache, "base.is")
     with open(os.path.join(cache, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(mark):
-            with open(mark) as f:
-                if f.read() == wanted:
-                    return base
-            os.unlink(mark)
-        shutil.rmtree(base, ignore_errors=True)
-        _debootstrap(base)
-        _fetch(base, packages)
-        with open(mark, "w") as f:
-            f.write(wanted)
-    return base
+        base = _kept(cache, "base", wanted, lambda d: (_debootstrap(d), _fetch(d, packages)))
+        if not also:
+            return base
+        return _kept(cache, "more", f"{wanted} {' '.join(also)}", lambda d: _more(base, d, also))
+
+
+def _kept(cache, name, wanted, fill):
+    """The directory of that name, filled if it is not what is wanted."""
+    there, mark = os.path.join(cache, name), os.path.join(cache, f"{name}.is")
+    if os.path.exists(mark):
+        with open(mark) as f:
+            if f.read() == wanted:
+                return there
+        os.unlink(mark)
+    shutil.rmtree(there, ignore_errors=True)
+    fill(there)
+    with open(mark, "w") as f:
+        f.write(wanted)
+    return there
 
 
 def _debootstrap(base):
@@ -137,6 +144,11 @@ def _borrowed(base, *names):
             os.unlink(f"{base}/{name}")
 
 
+def _inside(base):
+    """In front of a command that is to run in it while nothing else does."""
+    return ["unshare", "--mount", "--", "chroot", base, "env", "-i", *(f"{k}={v}" for k, v in (ENV | _proxies()).items())]
+
+
 def _fetch(base, packages):
     """Not installed: that apt finds all that is needed is the test's to see."""
     with contextlib.suppress(FileNotFoundError):
@@ -145,8 +157,20 @@ def _fetch(base, packages):
     for package in packages:
         shutil.copy(package, f"{base}/root/fetch")
     names = [f"/root/fetch/{os.path.basename(p)}" for p in packages]
-    inside = ["unshare", "--mount", "--", "chroot", base, "env", "-i", *(f"{k}={v}" for k, v in (ENV | _proxies()).items())]
+    inside = _inside(base)
     with _borrowed(base, "etc/resolv.conf", CERTIFICATES):
         run(*inside, "apt-get", "-q", "update", timeout=300)
         run(*inside, "apt-get", "-q", "-y", "--download-only", "install", *names, timeout=300)
     shutil.rmtree(f"{base}/root/fetch")
+
+
+def _more(base, there, also):
+    """Another one with these packages, none of their services running yet."""
+    run("cp", "-a", "--reflink=auto", base, there, timeout=300)
+    policy = f"{there}/usr/sbin/policy-rc.d"
+    with open(policy, "w") as f:
+        f.write("#!/bin/sh\nexit 101\n")
+    os.chmod(policy, 0o755)
+    with _borrowed(there, "etc/resolv.conf", CERTIFICATES):
+        run(*_inside(there), "apt-get", "-q", "-y", "--no-install-recommends", "install", *also, timeout=600)
+    os.unlink(policy)

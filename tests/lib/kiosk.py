@@ -252,6 +252,99 @@ class Device:
         return json.loads(self.run("status", "--json").stdout)
 
 
+class Spawned:
+    """The services of a kiosk under derivd-spawn, everything of theirs in its directory. units.Units is the same for installed
+    ones; KIOSK_SERVICES=units says that they are."""
+
+    home, port = "/tmp", None
+
+    def __init__(self, kiosk):
+        self.kiosk = kiosk
+
+    @property
+    def bin(self):
+        return self.at("bin")
+
+    def at(self, name):
+        return os.path.join(self.kiosk.dir, name)
+
+    def program(self, name):
+        return os.path.join(self.kiosk.bin, name)
+
+    def ctl(self):
+        return [self.program("derivctl"), "-C", self.kiosk.dir]
+
+    def rig(self, readers):
+        return Rig(self.at("rig")).start(readers)
+
+    def gateway_owner(self):
+        return ["--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}"]
+
+    def gateway_conf(self):
+        return f"""
+certificate = "{self.at('etc/gateway/gateway.pem')}"
+key = "{self.at('etc/gateway/gateway.key')}"
+"""
+
+    def install(self):
+        """The tree may be where nobody but root looks, such as root's home: services and people run programs from here."""
+        os.makedirs(self.kiosk.bin)
+        for path in glob.glob(os.path.join(build_dir(), "deriv*")) + glob.glob(os.path.join(build_dir(), "lib*.so.*")):
+            if os.path.isfile(path):
+                shutil.copy(path, self.kiosk.bin)
+        for path in glob.glob(os.path.join(build_dir(), "po/*/LC_MESSAGES")):
+            shutil.copytree(path, self.at(f"locale/{path.split('/')[-2]}/LC_MESSAGES"))
+
+    def start(self):
+        """What runs then: it is alive(), and end()s."""
+        kiosk = self.kiosk
+        host = f"[{kiosk.host}]" if ":" in kiosk.host else kiosk.host
+        args = [self.program("derivd-spawn"), "--bin", kiosk.bin, "--listen", f"{host}:{kiosk.port}"]
+        for name, uid in UIDS.items():
+            args += ["--user", f"{name}={uid}:{uid}"]
+        for name, value in kiosk.setenv.items():
+            args += ["--setenv", f"{name}={value}"]
+        args += ["--mode", "card.sock=0666", "--mode", "officer.sock=0666", kiosk.dir]
+        return Process.start(args, self.at("log/spawn.log"), True, env=kiosk.environment())
+
+    def ready(self):
+        return os.path.exists(self.at("run/ready"))
+
+    def logs(self):
+        text = ""
+        for name in sorted(os.listdir(self.at("log"))):
+            with open(self.at(f"log/{name}"), errors="replace") as f:
+                text += f"--- {name}\n{f.read()[-4000:]}"
+        return text
+
+    def log(self, program):
+        with open(self.at(f"log/{program}.log"), errors="replace") as f:
+            return f.read()
+
+    def pids(self, program):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                exe = os.readlink(f"/proc/{pid}/exe")
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    mine = f"RUNTIME_DIRECTORY={self.at('run')}".encode() in f.read()
+            except OSError:
+                continue
+            if mine and os.path.basename(exe) == program:
+                found.append(int(pid))
+        return found
+
+    def stop(self):
+        pass
+
+
+def services_of(kiosk):
+    if os.environ.get("KIOSK_SERVICES") != "units":
+        return Spawned(kiosk)
+    import units  # needs what is here
+    return units.Units(kiosk)
+
+
 class Kiosk:
     """real: the machine's own pcscd and readers in place of a rig and made-up cards.
     crl: "http" (through derivd-courier) or "files" (read from the disk). setenv: variables for the services. init: further options of
@@ -261,8 +354,10 @@ class Kiosk:
 
     def __init__(self, directory=None, readers=1, alg="p256", start=True, real=False, crl="http", host="127.0.0.1", setenv=None, init=()):
         self.own = directory is None
-        self.dir = os.path.realpath(directory or tempfile.mkdtemp(prefix="kiosk-", dir="/tmp"))
-        self.bin = self.at("bin")
+        self.dir = directory and os.path.realpath(directory)
+        self.services = services_of(self)
+        self.dir = self.dir or tempfile.mkdtemp(prefix="kiosk-", dir=self.services.home)
+        self.bin = self.services.bin
         self.alg = alg
         self.n_readers = readers
         self.want_start = start
@@ -275,7 +370,7 @@ class Kiosk:
         self.web = None
         self.spawn = None
         self.devices = []
-        self.port = free_port()
+        self.port = self.services.port or free_port()
 
     def __enter__(self):
         if os.geteuid() != 0:
@@ -294,10 +389,10 @@ class Kiosk:
         self.stop()
 
     def at(self, name):
-        return os.path.join(self.dir, name)
+        return self.services.at(name)
 
     def program(self, name):
-        return os.path.join(self.bin, name)
+        return self.services.program(name)
 
     def write(self, name, text, mode=0o644):
         path = self.at(name)
@@ -310,13 +405,7 @@ class Kiosk:
     # ---- setting up ----
 
     def install(self):
-        """The tree may be where nobody but root looks, such as root's home: services and people run programs from here."""
-        os.makedirs(self.bin)
-        for path in glob.glob(os.path.join(build_dir(), "deriv*")) + glob.glob(os.path.join(build_dir(), "lib*.so.*")):
-            if os.path.isfile(path):
-                shutil.copy(path, self.bin)
-        for path in glob.glob(os.path.join(build_dir(), "po/*/LC_MESSAGES")):
-            shutil.copytree(path, self.at(f"locale/{path.split('/')[-2]}/LC_MESSAGES"))
+        self.services.install()
 
     def prepare(self):
         os.chmod(self.dir, 0o711)
@@ -330,7 +419,7 @@ class Kiosk:
             self.publish()
             shutil.copy(self.at("pki/root.pem"), self.at("etc/card-root.pem"))
             shutil.copy(self.at("pki/ca.pem"), self.at("etc/card-ca.pem"))
-            self.rig = Rig(self.at("rig")).start(self.n_readers)
+            self.rig = self.services.rig(self.n_readers)
         self.init()
 
     def publish(self):
@@ -360,8 +449,7 @@ class Kiosk:
         os.makedirs(escrow, exist_ok=True)
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
             "-subj", "/CN=Escrow Officer", "-keyout", f"{escrow}/officer.key", "-out", f"{escrow}/officer.pem")
-        run(self.program("derivd-gateway"), "init", "--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}",
-            self.at("etc/gateway"), env=self.environment())
+        run(self.program("derivd-gateway"), "init", *self.services.gateway_owner(), self.at("etc/gateway"), env=self.environment())
         run(self.program("derivd-ca"), "init", "--organization", "Example Agency", "--host", self.host, "--port",
             self.port, "--pin", self.at("etc/gateway/gateway.pem"), "--escrow", f"{escrow}/officer.pem", "--owner",
             f"{UIDS['derivd-ca']}:{UIDS['derivd-ca']}", *self.init_options, env=self.environment("derivd-ca"))
@@ -390,10 +478,7 @@ officer-group = "{GROUPS[OFFICER]}"
 auditor-group = "{GROUPS[AUDITOR]}"
 monitor-group = "{GROUPS[MONITOR]}"
 """)
-        self.write("etc/gateway.conf", f"""
-certificate = "{self.at('etc/gateway/gateway.pem')}"
-key = "{self.at('etc/gateway/gateway.key')}"
-""")
+        self.write("etc/gateway.conf", self.services.gateway_conf())
         if not os.path.exists(self.at("etc/card.conf")):
             self.write("etc/card.conf", "")
         for name, text in changes.items():
@@ -402,16 +487,9 @@ key = "{self.at('etc/gateway/gateway.key')}"
     # ---- services ----
 
     def start(self):
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        args = [self.program("derivd-spawn"), "--bin", self.bin, "--listen", f"{host}:{self.port}"]
-        for name, uid in UIDS.items():
-            args += ["--user", f"{name}={uid}:{uid}"]
-        for name, value in self.setenv.items():
-            args += ["--setenv", f"{name}={value}"]
-        args += ["--mode", "card.sock=0666", "--mode", "officer.sock=0666", self.dir]
-        self.spawn = Process.start(args, self.at("log/spawn.log"), True, env=self.environment())
+        self.spawn = self.services.start()
         try:
-            wait_for("the services", lambda: os.path.exists(self.at("run/ready")) or not self.spawn.alive())
+            wait_for("the services", lambda: self.services.ready() or not self.spawn.alive())
         except KioskError as e:
             raise KioskError(f"{e}\n{self.logs()}") from None
         if not self.spawn.alive():
@@ -436,33 +514,19 @@ key = "{self.at('etc/gateway/gateway.key')}"
             self.rig.stop()
         if self.web:
             self.web.down()
+        self.services.stop()
         if self.own and not os.environ.get("KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def logs(self):
-        text = ""
-        for name in sorted(os.listdir(self.at("log"))):
-            with open(self.at(f"log/{name}"), errors="replace") as f:
-                text += f"--- {name}\n{f.read()[-4000:]}"
-        return text
+        return self.services.logs()
 
     def log(self, program):
-        with open(self.at(f"log/{program}.log"), errors="replace") as f:
-            return f.read()
+        return self.services.log(program)
 
     def pids(self, program):
         """Of a running service of this kiosk."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                exe = os.readlink(f"/proc/{pid}/exe")
-                with open(f"/proc/{pid}/environ", "rb") as f:
-                    mine = f"RUNTIME_DIRECTORY={self.at('run')}".encode() in f.read()
-            except OSError:
-                continue
-            if mine and os.path.basename(exe) == program:
-                found.append(int(pid))
-        return found
+        return self.services.pids(program)
 
     def kill(self, program, how=signal.SIGKILL):
         pids = self.pids(program)
@@ -481,7 +545,7 @@ key = "{self.at('etc/gateway/gateway.key')}"
 
     def ctl_command(self, *words, uid=OPERATOR):
         """uid: who it will be run by, see as_person()."""
-        return [self.program("derivctl"), "-C", self.dir, *map(str, words)]
+        return [*self.services.ctl(), *map(str, words)]
 
     def ctl(self, *words, uid=OPERATOR, **how):
         return run(*self.ctl_command(*words, uid=uid), **self.as_person(uid), **how)
