@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/proc.h"
+#include "client/ctl/backup_sums.h"
 #include "client/ctl/options.h"
 #include "client/ctl/program.h"
 
@@ -119,9 +120,17 @@ static struct err *run_tar(const struct ctl *c, const char *archive, bool create
 	return e;
 }
 
-/* Is it there, and does it get to its end? */
-static struct err *check_tar(const struct ctl *c, const char *archive)
+/* Is it the one that was written, and does it get to its end? */
+static struct err *check_tar(const struct ctl *c, const char *dir, const char *archive)
 {
+	bool known;
+
+	TRY(err_wrap(backup_sums_check(dir, &known), "the configuration"));
+	if (!known)
+		(void)fprintf(stderr,
+			_("derivctl: the backup has no checksum of its configuration, as of an "
+			  "earlier release: whether %s was changed cannot be seen\n"),
+			archive);
 	const char *const list[] = { "--list", "--index-file", "/dev/null", "--file", archive,
 		NULL };
 
@@ -132,13 +141,14 @@ static struct err *check_tar(const struct ctl *c, const char *archive)
 
 static struct err *fill(const struct ctl *c, const char *dir)
 {
-	AUTO_MEM char *etc = xasprintf("%s/etc.tar", dir);
+	AUTO_MEM char *etc = xasprintf("%s/" BACKUP_ETC, dir);
 	AUTO_MEM char *store = xasprintf("%s/store", dir);
 	AUTO_MEM char *ca = xasprintf("%s/ca", dir);
 	const char *const for_store[] = { "backup", store, NULL };
 	const char *const for_ca[] = { "backup", ca, NULL };
 
 	TRY(err_wrap(run_tar(c, etc, true), "the configuration"));
+	TRY(err_wrap(backup_sums_write(dir), "the configuration"));
 	TRY(program_run(c, "derivd", for_store));
 	TRY(program_run(c, "derivd-ca", for_ca));
 	TRY(walk(dir, FTS_D, take_over));
@@ -201,7 +211,7 @@ static struct err *run_both(const struct ctl *c, const char *dir, const char *ho
 static struct err *put_back(const struct ctl *c, const char *dir, bool replace, bool only_check)
 {
 	AUTO_MEM char *conf = proc_config_path("deployment.conf");
-	AUTO_MEM char *etc = xasprintf("%s/etc.tar", dir);
+	AUTO_MEM char *etc = xasprintf("%s/" BACKUP_ETC, dir);
 
 	if (access(dir, X_OK) != 0)
 		return err_errno(errno, "%s", dir);
@@ -210,7 +220,7 @@ static struct err *put_back(const struct ctl *c, const char *dir, bool replace, 
 			_("%s is not there: a backup is checked where its deployment is, "
 			  "or restored"),
 			conf);
-	TRY(check_tar(c, etc));
+	TRY(check_tar(c, dir, etc));
 	if (access(conf, F_OK) != 0)
 		TRY(err_wrap(run_tar(c, etc, false), "the configuration"));
 	TRY(run_both(c, dir, "--check"));

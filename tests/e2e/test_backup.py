@@ -44,6 +44,14 @@ def refused(text, *words, where=None):
     tap.contains(done.stderr, text)
 
 
+def flip(path, text):
+    """One bit, in the middle of what a file holds."""
+    with open(path, "r+b") as f:
+        at = f.read().index(text)
+        f.seek(at)
+        f.write(bytes([text[0] ^ 1]))
+
+
 def changed(name):
     """A copy of the backup, to be damaged."""
     to = kiosk.at(f"backups/{name}")
@@ -89,7 +97,7 @@ def _():
     while not over.is_set() or n == 0:
         to = kiosk.at(f"backups/load-{n}")
         root("backup", to)
-        for part in ("store", "ca"):
+        for part in (".", "store", "ca"):
             run("sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS", cwd=f"{to}/{part}")
         db = sqlite3.connect(f"{to}/store/derivd.db")
         rows.append(db.execute("SELECT max(sequence) FROM audit").fetchone()[0])
@@ -109,7 +117,7 @@ def _():
             st = os.lstat(path)
             tap.equal((st.st_uid, stat.S_IMODE(st.st_mode) & 0o077), (0, 0), path)
             found[os.path.relpath(path, WHOLE)] = st.st_size
-    for name in ("etc.tar", "store/derivd.db", "store/manifest", "ca/log.db", "ca/keys/ca.key", "ca/keys/serial.key",
+    for name in ("etc.tar", "SHA256SUMS", "store/derivd.db", "store/manifest", "ca/log.db", "ca/keys/ca.key", "ca/keys/serial.key",
                  "ca/keys/receipt.key", "ca/manifest", "ca/public/ca.crt"):
         tap.check(found.get(name), f"{name} is not in it: {sorted(found)}")
     tap.equal([f for f in os.listdir(kiosk.at("backups")) if f.endswith(".part")], [])
@@ -138,6 +146,16 @@ def _():
     tap.contains(kiosk.ctl("audit", "verify", uid=AUDITOR).stdout, "good")
 
 
+@tap.test("a backup of a release that wrote no sum of the configuration is taken, and that is said")
+def _():
+    older = changed("older")
+    os.unlink(f"{older}/SHA256SUMS")
+    done = root("restore", "--check", older)
+    tap.contains(done.stderr, "no checksum of its configuration")
+    tap.equal(root("restore", "--check", WHOLE).stderr, "", "of a backup that has one")
+    shutil.rmtree(older)
+
+
 @tap.test("a backup that was changed, or did not get to its end, is refused by name")
 def _():
     kiosk.halt()
@@ -151,6 +169,10 @@ def _():
         refused(f"{name.split('/', 1)[1]} was changed", "restore", "--replace", bad)
         shutil.rmtree(bad)
     bad = changed("bad")
+    flip(f"{bad}/etc.tar", b"operator-group")
+    for how in ("--check", "--replace"):
+        refused("etc.tar was changed", "restore", how, bad)
+    os.unlink(f"{bad}/SHA256SUMS")
     os.truncate(f"{bad}/etc.tar", os.path.getsize(f"{bad}/etc.tar") // 2)
     refused("the configuration", "restore", "--check", bad)
     os.unlink(f"{bad}/etc.tar")
