@@ -16,6 +16,7 @@
 #include "proto/plaincert.h"
 
 #define CERTIFICATE_NAME "derivd gateway"
+#define KEY_FILE_MAX 16384
 
 struct owner {
 	uid_t uid;
@@ -31,15 +32,33 @@ static struct err *write_owned(
 	return NULL;
 }
 
+/* One that is there stays: its init was interrupted, or its certificate was lost, and then phones know it. */
+static struct err *take_key(const char *path, EVP_PKEY **ret_key, struct buf **ret_pem)
+{
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	AUTO(buf) struct buf *pem = NULL;
+
+	if (access(path, F_OK) == 0) {
+		TRY(io_read_file(path, KEY_FILE_MAX, &pem));
+		TRY(err_as(&ERR_CONFIG, pem_read_key(buf_bytes(pem), &key), "%s", path));
+	} else {
+		key = sig_new_p256();
+		TRY(pem_write_key(key, &pem));
+	}
+	*ret_key = take(key);
+	*ret_pem = take(pem);
+	return NULL;
+}
+
 static struct err *make_pair(
 	const char *key_path, const char *certificate_path, const struct owner *owner)
 {
-	AUTO(pkey) EVP_PKEY *key = sig_new_p256();
+	AUTO(pkey) EVP_PKEY *key = NULL;
 	AUTO(buf) struct buf *der = NULL;
 	AUTO(buf) struct buf *secret = NULL;
 
+	TRY(take_key(key_path, &key, &secret));
 	TRY(plaincert_make(key, key, PLAINCERT_TLS_SERVER, CERTIFICATE_NAME, &der));
-	TRY(pem_write_key(key, &secret));
 	AUTO(buf) struct buf *pem = pem_write_certificate(buf_bytes(der));
 	/* The certificate last: where it is, the key is too. */
 	TRY(write_owned(key_path, buf_bytes(secret), 0600, owner));
@@ -61,7 +80,6 @@ struct err *init_run(const char *dir, const char *name, const char *owner)
 			"%s is there without %s: put the key back, or remove it "
 			"and give all devices a new pin",
 			certificate_path, key_path);
-	/* A key without certificate: init was interrupted, nobody pins that key. */
 	if (!has_certificate) {
 		TRY(io_mkdirs(dir, 0755));
 		TRY(make_pair(key_path, certificate_path, owner ? &parsed : NULL));
