@@ -1,12 +1,14 @@
 /* setup_check.c: what an answer must be. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -244,32 +246,77 @@ static bool is_open_to_others(const char *dir, const struct stat *st)
 	return fd < 0 && errno == EOPNOTSUPP && (st->st_mode & (S_IRWXG | S_IRWXO));
 }
 
+static bool is_others(const struct stat *st)
+{
+	return st->st_uid != 0 || (st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static struct err *refuse_place(const char *dir)
+{
+	return err_new(&SETUP_ERR_ANSWER,
+		_("%s: others than root may write there, or where it would be made"), dir);
+}
+
+/* Who may change a directory above it can put another one in its place later. In one like /tmp what is root's stays. */
+static struct err *check_above(const char *dir)
+{
+	AUTO_MEM char *path = xstrdup(dir);
+	struct stat st;
+
+	while (path[1]) {
+		char *slash = strrchr(path, '/');
+		slash[slash == path ? 1 : 0] = 0;
+		if (stat(path, &st) != 0)
+			return err_new(&SETUP_ERR_ANSWER, "%s: %s", path, strerror(errno));
+		if (st.st_uid != 0 || (is_others(&st) && !(st.st_mode & S_ISVTX)))
+			return refuse_place(path);
+	}
+	return NULL;
+}
+
+/* Without links, which others might change, and without a slash at the end. The last part need not be there. */
+static struct err *resolve(char **dir)
+{
+	AUTO_MEM char *parent = xstrdup(*dir);
+	size_t len = strlen(parent);
+
+	while (len > 1 && parent[len - 1] == '/')
+		parent[--len] = 0;
+	AUTO_MEM char *whole = realpath(parent, NULL);
+	if (whole) {
+		replace(dir, take(whole));
+		return NULL;
+	}
+	char *slash = strrchr(parent, '/');
+	*slash = 0;
+	AUTO_MEM char *above = realpath(*parent ? parent : "/", NULL);
+	if (!above)
+		return err_new(&SETUP_ERR_ANSWER, "%s: %s", parent, strerror(errno));
+	replace(dir, xasprintf("%s/%s", above[1] ? above : "", slash + 1));
+	return NULL;
+}
+
 /* For the keys that leave: where others cannot look or put something else. */
-struct err *check_keys(struct setup *s UNUSED, struct setup_answer *a)
+struct err *check_keys(struct setup *s, struct setup_answer *a)
 {
 	struct stat st;
 
 	if (a->n != 1 || a->values[0][0] != '/')
 		return err_new(
 			&SETUP_ERR_ANSWER, _("one directory is needed, with its whole path"));
-	AUTO_MEM char *parent = xstrdup(a->values[0]);
-	size_t len = strlen(parent);
-	while (len > 1 && parent[len - 1] == '/')
-		parent[--len] = 0;
-	replace(&a->values[0], xstrdup(parent));
-	if (stat(a->values[0], &st) != 0) {
-		char *slash = strrchr(parent, '/');
-		slash[slash == parent ? 1 : 0] = 0;
-		if (stat(parent, &st) != 0)
-			return err_new(&SETUP_ERR_ANSWER, "%s: %s", parent, strerror(errno));
-	}
+	TRY(resolve(&a->values[0]));
+	AUTO_MEM char *copy = xstrdup(a->values[0]);
+	const char *dir = access(copy, F_OK) == 0 ? copy : dirname(copy);
+	if (stat(dir, &st) != 0)
+		return err_new(&SETUP_ERR_ANSWER, "%s: %s", dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return err_new(&SETUP_ERR_ANSWER, _("%s is no directory"), a->values[0]);
-	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return err_new(&SETUP_ERR_ANSWER,
-			_("%s: others than root may write there, or where it would be made"),
-			a->values[0]);
-	if (is_open_to_others(a->values[0], &st))
+	if (is_others(&st))
+		return refuse_place(a->values[0]);
+	/* A developer's tree is below the developer's directory. */
+	if (!s->ctl->tree)
+		TRY(check_above(a->values[0]));
+	if (is_open_to_others(dir, &st))
 		return err_new(&SETUP_ERR_DOUBT,
 			_("%s: everybody on this machine may read what is put there; a stick is "
 			  "mounted with -o umask=077"),

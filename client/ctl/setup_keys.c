@@ -29,25 +29,40 @@ static void remove_parts(const char *key_path)
 	globfree(&found);
 }
 
+/* One that is there stays: of a setup that was killed, or an officer's who has lost only the certificate. */
+static struct err *take_key(const char *path, EVP_PKEY **ret_key)
+{
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	AUTO(buf) struct buf *pem = NULL;
+
+	remove_parts(path);
+	if (access(path, F_OK) == 0) {
+		TRY(io_read_file(path, KEY_FILE_MAX, &pem));
+		return err_as(&ERR_CONFIG, pem_read_key(buf_bytes(pem), ret_key), "%s", path);
+	}
+	key = sig_new_p256();
+	TRY(pem_write_key(key, &pem));
+	TRY(io_write_file(path, buf_bytes(pem), 0600));
+	*ret_key = take(key);
+	return NULL;
+}
+
 /* The certificate last: where it is, the key is too. */
 struct err *setup_make_escrow(struct setup *s)
 {
 	const char *dir = setup_value(s, SETUP_KEYS);
 	AUTO_MEM char *key_path = xasprintf("%s/escrow.key", dir);
 	AUTO_MEM char *certificate_path = xasprintf("%s/escrow.pem", dir);
-	AUTO(buf) struct buf *secret = NULL;
+	AUTO(pkey) EVP_PKEY *key = NULL;
 	AUTO(buf) struct buf *der = NULL;
 
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(errno, "%s", dir);
 	if (access(certificate_path, F_OK) == 0)
 		return NULL;
-	AUTO(pkey) EVP_PKEY *key = sig_new_p256();
+	TRY(take_key(key_path, &key));
 	TRY(plaincert_make(key, key, PLAINCERT_SEALING, "derivd escrow", &der));
-	TRY(pem_write_key(key, &secret));
 	AUTO(buf) struct buf *pem = pem_write_certificate(buf_bytes(der));
-	remove_parts(key_path);
-	TRY(io_write_file(key_path, buf_bytes(secret), 0600));
 	return io_write_file(certificate_path, buf_bytes(pem), 0644);
 }
 

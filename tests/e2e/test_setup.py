@@ -336,6 +336,23 @@ def _():
         tap.equal(f.read(), "the other one\n")
 
 
+@tap.test("an escrow key in the directory that has lost its certificate is kept, and opens what is sealed from now on, too")
+def _():
+    before = open(kiosk.at("keys/escrow.key")).read()
+    keys = kiosk.at("keys")
+    kept = kiosk.at("kept")
+    os.rename(keys, kept)
+    kiosk.clear()
+    os.rename(kept, keys)
+    for name in ("escrow.pem", "root.key", "root.key.1", "history.key"):
+        os.unlink(kiosk.at(f"keys/{name}"))
+    kiosk.setup()
+    kiosk.whole()
+    tap.equal(open(kiosk.at("keys/escrow.key")).read(), before)
+    public = run("openssl", "pkey", "-in", kiosk.at("keys/escrow.key"), "-pubout").stdout
+    tap.equal(run("openssl", "x509", "-in", kiosk.at("etc/escrow-1.crt"), "-noout", "-pubkey").stdout, public)
+
+
 @tap.test("a directory that derivd-ca has put where its keys were: root does not touch what it points to")
 def _():
     victim = kiosk.write("victim/root.key", "somebody's\n", 0o600)

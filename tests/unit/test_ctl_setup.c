@@ -2,8 +2,11 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "client/ctl/setup.h"
@@ -182,7 +185,32 @@ static void files(void **state)
 	expect(check_keys, "/nonexistent/keys", "<answer>");
 	/* A file system that does not keep modes as others do, and everybody may look. */
 	expect(check_keys, "/proc", "<doubt>");
+	expect(check_keys, "/proc/derivd-keys", "<doubt>");
 	expect(check_keys, "/usr/derivd-keys//", "/usr/derivd-keys");
+	(void)state;
+}
+
+/* Who has a directory above it can put another one in its place. */
+static void places_of_others(void **state)
+{
+	char top[] = "/tmp/derivd-setup-XXXXXX";
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(top));
+	AUTO_MEM char *keys = xasprintf("%s/keys", top);
+	assert_int_equal(mkdir(keys, 0700), 0);
+	expect(check_keys, keys, keys);
+	assert_int_equal(chown(top, 1, 1), 0);
+	expect(check_keys, keys, "<answer>");
+	/* A link of theirs is gone through now, and not again. */
+	AUTO_MEM char *link = xasprintf("%s/link", top);
+	assert_int_equal(symlink("/root", link), 0);
+	AUTO_MEM char *through = xasprintf("%s/derivd-keys", link);
+	expect(check_keys, through, "/root/derivd-keys");
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(rmdir(keys), 0);
+	assert_int_equal(rmdir(top), 0);
 	(void)state;
 }
 
@@ -213,6 +241,7 @@ int main(void)
 		cmocka_unit_test(mail),
 		cmocka_unit_test(people),
 		cmocka_unit_test(files),
+		cmocka_unit_test(places_of_others),
 		cmocka_unit_test(the_table),
 	};
 
