@@ -6,6 +6,7 @@
 #include "daemon/ca/init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static struct err *refuse_existing(char *take_path, bool is_whole)
 	AUTO_MEM char *path = take_path;
 	AUTO_MEM char *state = proc_state_path("ca", "");
 
-	if (access(path, F_OK) != 0)
+	/* A link to nothing is something, too. */
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		return NULL;
 	if (is_whole)
 		return err_new(&ERR_CONFIG,
@@ -67,20 +69,29 @@ static struct err *check_nothing_there(void)
 	bool whole = is_there(proc_config_path("deployment.conf"));
 
 	TRY(refuse_existing(proc_state_path("ca", "log.db"), whole));
+	TRY(refuse_existing(proc_state_path("ca", "log.db.lock"), whole));
 	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_CA), whole));
 	TRY(refuse_existing(proc_state_path("ca", "keys/" KEY_SERIAL), whole));
 	TRY(refuse_existing(proc_state_path("ca", "ceremony/root.key"), whole));
 	return refuse_existing(proc_config_path("deployment.conf"), whole);
 }
 
+static const struct {
+	const char *name;
+	mode_t mode;
+} dirs[] = { { ".", 0711 }, { "keys", 0700 }, { "cache", 0700 }, { "ceremony", 0700 },
+	{ "public", 0755 } };
+
+/* Until all is given away nobody but root can put anything there, least of all a link where root is about to write. */
+static struct err *own_dirs(const struct init *options)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dirs) && options->has_owner; i++)
+		TRY(init_own(dirs[i].name));
+	return NULL;
+}
+
 static struct err *make_dirs(void)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} dirs[] = { { ".", 0711 }, { "keys", 0700 }, { "cache", 0700 }, { "ceremony", 0700 },
-		{ "public", 0755 } };
-
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		AUTO_MEM char *path = proc_state_path("ca", dirs[i].name);
 		TRY(io_mkdirs(path, dirs[i].mode));
@@ -198,6 +209,9 @@ static struct err *prepare(struct ceremony *c)
 	TRY(init_read_gateway(c));
 	TRY(init_read_recipients(c));
 	TRY(init_make_keys(c));
+	TRY(own_dirs(c->options));
+	/* What came meanwhile. */
+	TRY(check_nothing_there());
 	fill_deployment(c);
 	return NULL;
 }
@@ -210,7 +224,7 @@ struct err *init_run(const struct init *options, char **ret_report)
 	c->options = options;
 	c->now_ms = clock_real_ms() / 1000 * 1000;
 	c->deployment = xcalloc(1, sizeof(*c->deployment));
-	TRY(init_resume(&resumed));
+	TRY(init_resume(options, &resumed));
 	if (resumed) {
 		*ret_report = report(c, true);
 		return NULL;

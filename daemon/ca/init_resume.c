@@ -75,7 +75,19 @@ static struct err *lock(void)
 	return NULL;
 }
 
-struct err *init_resume(bool *ret_resumed)
+struct err *init_own(const char *name)
+{
+	AUTO_MEM char *path = proc_state_path("ca", name);
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (geteuid() != 0 || (fd < 0 && errno == ENOENT))
+		return NULL;
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return err_new(&ERR_CONFIG, "%s is no directory: remove it", path);
+	return fd >= 0 && fchown(fd, 0, 0) == 0 ? NULL : err_errno(errno, "%s", path);
+}
+
+struct err *init_resume(const struct init *options, bool *ret_resumed)
 {
 	AUTO_MEM char *whole = proc_config_path("deployment.conf");
 	AUTO_MEM char *part = proc_config_path(PART);
@@ -85,8 +97,11 @@ struct err *init_resume(bool *ret_resumed)
 	TRY(lock());
 	if (access(whole, F_OK) == 0 || stat(part, &st) != 0)
 		return NULL;
-	if (st.st_size == 0)
+	if (st.st_size == 0) {
+		if (options->has_owner)
+			TRY(init_own("."));
 		return err_wrap(clear_away(), "what an earlier init left");
+	}
 	TRY(io_put_in_place(part, whole, 0644));
 	*ret_resumed = true;
 	return NULL;

@@ -366,6 +366,24 @@ def _():
         os.unlink(ceremony) if os.path.islink(ceremony) else shutil.rmtree(ceremony)
 
 
+@tap.test("links that derivd-ca's user has put where the CA is made: root writes through none of them")
+def _():
+    for name, target in (("keys", "elsewhere"), ("public", "elsewhere"), ("log.db", "elsewhere/log.db"), ("log.db.lock", "elsewhere/lock")):
+        kiosk.clear()
+        shutil.rmtree(kiosk.at("elsewhere"), ignore_errors=True)
+        os.makedirs(kiosk.at("elsewhere"), 0o755)
+        link = kiosk.at(f"lib/derivd-ca/{name}")
+        os.symlink(kiosk.at(target), link)
+        os.lchown(link, UIDS["derivd-ca"], UIDS["derivd-ca"])
+        done = kiosk.setup(check=False)
+        tap.check(done.returncode != 0, f"{name}: {done.stdout}")
+        tap.contains(done.stderr, link)
+        tap.equal(os.listdir(kiosk.at("elsewhere")), [], f"through {name}")
+        os.unlink(link)
+        kiosk.setup()
+        kiosk.whole()
+
+
 @tap.test("without a person, as lines of JSON; and the kiosk serves, with an escrow key that opens what was sealed to it")
 def _():
     kiosk.clear()
