@@ -60,7 +60,7 @@ def prepare(machine):
     """Installed with apt. The accounts have been made before, with the numbers that the tests know; the packages find them."""
     for role, person in ROLES.items():
         machine.run("groupadd", "--system", "--gid", GROUPS[person], role)
-    for name in ("derivd", "derivd-ca", "derivd-card", "derivd-courier", "derivd-gateway"):
+    for name in ("derivd", "derivd-ca", "derivd-card", "derivd-courier", "derivd-notice", "derivd-gateway"):
         machine.run("useradd", "--system", "--user-group", "--uid", UIDS[name], "--no-create-home", name)
     names = []
     for path in map(package, PACKAGES):

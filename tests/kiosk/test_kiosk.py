@@ -125,7 +125,7 @@ def _():
     tap.equal(machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout, "")
     tap.equal(machine.show("derivd.service", "ConditionResult"), "no")
     tap.equal(machine.show("derivd.service", "NRestarts"), "0")
-    for user in ("derivd", "derivd-ca", "derivd-card", "derivd-courier", "derivd-gateway"):
+    for user in ("derivd", "derivd-ca", "derivd-card", "derivd-courier", "derivd-notice", "derivd-gateway"):
         machine.run("id", user)
     for name in PACKAGES:
         tap.equal(machine.run("dpkg-query", "-W", "-f", "${Conffiles}", name).stdout, "", f"conffiles of {name}")

@@ -41,7 +41,7 @@ WAIT = 60
 
 # User ids of the services, and of people: none of them is in /etc/passwd.
 UIDS = {"derivd": 47101, "derivd-ca": 47102, "derivd-card": 47103, "derivd-courier": 47104, "derivd-gateway": 47105,
-        "derivd-notice": 47104, "derivd-ca-officer": 47102}
+        "derivd-notice": 47106, "derivd-ca-officer": 47102}
 OPERATOR, OFFICER, AUDITOR, MONITOR, NOBODY = 47201, 47202, 47203, 47204, 47209
 OFFICER2 = 47206  # another person of the same group
 GROUPS = {OPERATOR: 47301, OFFICER: 47302, OFFICER2: 47302, AUDITOR: 47303, MONITOR: 47304, NOBODY: 47309}

@@ -39,9 +39,9 @@ UNIT_TESTS += tests/unit/test_conf
 tests_unit_test_conf_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 dist_check_SCRIPTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py tests/unit/test_docs.py \
-	tests/unit/test_doctor_cases.py
+	tests/unit/test_doctor_cases.py tests/unit/test_service_users.py
 TESTS += tests/unit/test_build_id.sh tests/unit/test_catalog.py tests/unit/test_docs.py \
-	tests/unit/test_doctor_cases.py
+	tests/unit/test_doctor_cases.py tests/unit/test_service_users.py
 
 # proto
 EXTRA_DIST += tests/unit/wire.h
