@@ -52,6 +52,8 @@ MUST_CHECK struct err *items_post_pins(struct core *c, struct device *d);
 MUST_CHECK struct err *items_tell_pins(struct core *c, bool *ret_more);
 /* The device has acknowledged an item of pins, whose payload is still there. */
 MUST_CHECK struct err *items_pins_applied(struct core *c, const struct item *i);
+/* In place of an item that was not signed, a new one: it has a number of its own, and belongs to no credential. */
+MUST_CHECK struct err *items_post_again(struct core *c, const struct job *j);
 /* A new item; it gets the device's next number. item->payload may be NULL. */
 MUST_CHECK struct err *items_post(struct core *c, struct item *item);
 

@@ -28,6 +28,27 @@ struct err *items_post(struct core *c, struct item *item)
 	return outbox_post(c, &job);
 }
 
+struct err *items_post_again(struct core *c, const struct job *j)
+{
+	AUTO(item) struct item *i = NULL;
+	struct item again = { .state = ITEM_WANTED };
+
+	TRY(store_item_get(c->store, j->id, &i));
+	TRY(store_job_done(c->store, j->id));
+	if (!i)
+		return NULL;
+	if (i->state == ITEM_WANTED) {
+		i->state = ITEM_DROPPED;
+		TRY(store_item_put(c->store, i));
+	}
+	again.kind = i->kind;
+	again.purpose = i->purpose;
+	again.payload = i->payload;
+	memcpy(again.device, i->device, SHA256_LEN);
+	memcpy(again.request, i->request, ID_LEN);
+	return items_post(c, &again);
+}
+
 static struct err *post_for(
 	struct core *c, const struct credential *k, unsigned int kind, struct buf *payload)
 {

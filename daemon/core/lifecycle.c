@@ -210,24 +210,6 @@ struct err *lifecycle_device_revoked(struct core *c, const struct job *j)
 
 /* --- the queue --- */
 
-/* An item that derivd-ca refused has been passed over; now it gets a number of its own again. */
-static struct err *queue_again(struct core *c, const struct job *j)
-{
-	AUTO(item) struct item *i = NULL;
-	struct item again = { .state = ITEM_WANTED };
-
-	TRY(store_item_get(c->store, j->id, &i));
-	TRY(store_job_done(c->store, j->id));
-	if (!i)
-		return NULL;
-	again.kind = i->kind;
-	again.purpose = i->purpose;
-	again.payload = i->payload;
-	memcpy(again.device, i->device, SHA256_LEN);
-	memcpy(again.request, i->request, ID_LEN);
-	return items_post(c, &again);
-}
-
 static struct err *retry_job(struct core *c, struct job *j)
 {
 	if (j->state == JOB_LEASED)
@@ -237,7 +219,7 @@ static struct err *retry_job(struct core *c, struct job *j)
 	if (j->what == JOB_DELIVER)
 		return err_new(&ERR_DEVICE_AWAY, "it waits for its device");
 	if (j->what == JOB_SIGN_ITEM && j->state == JOB_FAILED)
-		return queue_again(c, j);
+		return items_post_again(c, j);
 	j->state = JOB_WAITING;
 	j->next_boot_ms = clock_boot_ms();
 	return store_job_put(c->store, j);

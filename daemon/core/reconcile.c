@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/core/actions.h"
 #include "daemon/core/mail.h"
 #include "daemon/core/notice.h"
 #include "daemon/core/recall.h"
@@ -225,6 +226,21 @@ static struct err *finish(struct core *c)
 		r->after, r->n_recalled);
 }
 
+/*
+ * Where devices have had more than the store knew, what was queued for them meanwhile has numbers that are taken: derivd-ca
+ * would refuse it. From now on there are new ones. What belongs to a credential was queued before the store was lost, and
+ * derivd-ca knows it by its id.
+ */
+static struct err *number_again(struct core *c)
+{
+	AUTO(rows) struct rows *jobs = NULL;
+
+	TRY(store_job_unsigned(c->store, &jobs));
+	for (size_t i = 0; i < jobs->n; i++)
+		TRY(items_post_again(c, jobs->row[i]));
+	return NULL;
+}
+
 static struct err *on_page(struct core *c, const Ca__Reconciled *page)
 {
 	struct reconcile *r = &c->reconcile;
@@ -245,7 +261,7 @@ static struct err *on_page(struct core *c, const Ca__Reconciled *page)
 		return finish(c);
 	r->numbered = true;
 	r->after = 0;
-	return NULL;
+	return number_again(c);
 }
 
 static struct err *on_recalled(struct core *c, const Ca__Recalled *m)

@@ -399,6 +399,8 @@ MUST_CHECK struct err *store_job_revoking(struct store *s, bool *ret_exists);
 MUST_CHECK struct err *store_job_crl(struct store *s, bool *ret_exists);
 MUST_CHECK struct err *store_job_list(
 	struct store *s, const struct filter *f, struct rows **ret_rows);
+/* Items that wait for derivd-ca's signature and belong to no credential. */
+MUST_CHECK struct err *store_job_unsigned(struct store *s, struct rows **ret_rows);
 /* At most 1000 failed ones that derivd-ca could be asked again. */
 MUST_CHECK struct err *store_job_failed(struct store *s, struct rows **ret_rows);
 /* Makes every job for derivd-ca that waits or is blocked due now. */

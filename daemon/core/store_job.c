@@ -255,6 +255,17 @@ struct err *store_job_failed(struct store *s, struct rows **ret_rows)
 	return sql_collect(s, stmt, read_row, free_row, ret_rows);
 }
 
+struct err *store_job_unsigned(struct store *s, struct rows **ret_rows)
+{
+	AUTO(sql) sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_start(s, &stmt,
+		JOB "what = 'sign-item' AND state IN ('waiting', 'retry', 'blocked') AND "
+		    "credential IS NULL ORDER BY n",
+		""));
+	return sql_collect(s, stmt, read_row, free_row, ret_rows);
+}
+
 struct err *store_job_hurry(struct store *s, int64_t now_boot_ms, uint64_t *ret_n)
 {
 	TRY(sql_run(s,

@@ -148,9 +148,8 @@ def _():
     tap.equal((credentials(), devices()), before)
 
 
-@tap.test("an older store that nobody put back by command: nothing is issued until derivd.conf accepts it, then it catches up")
-def _():
-    before = credentials(), devices()
+def older_by_hand():
+    """The backup's store without the command that would say so. Returns the head that derivd-ca has seen and the store has not."""
     kiosk.halt()
     for f in os.listdir(kiosk.at("lib/derivd")):
         os.unlink(kiosk.at(f"lib/derivd/{f}"))
@@ -158,19 +157,65 @@ def _():
     os.chown(kiosk.at("lib/derivd/derivd.db"), UIDS["derivd"], UIDS["derivd"])
     kiosk.start()
     tap.contains(status(), "NOTHING IS ISSUED")
-    with kiosk.session("--yes") as s:
-        tap.equal(s.error()["kind"], "wrong-state")
     text = next(r["text"] for r in kiosk.ctl_json("audit", "show") if r["event"] == "audit-chain-broken")
-    head = re.search(r"head is ([0-9a-f]{64})", text).group(1)
+    return re.search(r"head is ([0-9a-f]{64})", text).group(1)
+
+
+def accept(head):
     kiosk.configure(derivd=f'accept-audit-head = "{head}"\n')
     kiosk.restart()
     caught_up()
-    settle()
-    tap.equal((credentials(), devices()), before)
+
+
+def forget_acceptance():
     kiosk.configure(derivd="")
     kiosk.restart()
     tap.check("NOTHING" not in status(), "the acceptance was forgotten")
+
+
+@tap.test("an older store that nobody put back by command: nothing is issued until derivd.conf accepts it, then it catches up")
+def _():
+    before = credentials(), devices()
+    head = older_by_hand()
+    with kiosk.session("--yes") as s:
+        tap.equal(s.error()["kind"], "wrong-state")
+    accept(head)
+    settle()
+    tap.equal((credentials(), devices()), before)
+    forget_acceptance()
     enroll("last")
+
+
+def revoke(purpose):
+    c = next(c for c in kiosk.ctl_json("credential", "list") if c["device"] == old and c["purpose"] == purpose)
+    kiosk.ctl("credential", "revoke", c["id"], uid=OFFICER)
+    wait_for("the revocation", lambda: credentials()[c["serial"]] == "revoked")
+    return c["serial"]
+
+
+def items():
+    return [j for j in kiosk.ctl_json("queue", "list") if j["what"] == "sign-item"]
+
+
+@tap.test("what is queued for a phone before the store has caught up waits, says why, and goes on by itself afterwards")
+def _():
+    # The phone has an item that the backup's store will not know: its number is taken.
+    removed = [revoke("signing")]
+    settle()
+    head = older_by_hand()
+    removed.append(revoke("authentication"))
+    waiting = wait_for("the phone's item", items)
+    tap.equal([j["state"] for j in waiting], ["waiting"], f"{waiting}")
+    tap.contains(waiting[0]["cause"], "head is")
+    accept(head)
+    settle()
+    wait_for("the queue to be empty", lambda: not items())
+    tap.equal([j for j in kiosk.ctl_json("queue", "list") if j["state"] in ("blocked", "failed")], [])
+    tap.equal([credentials()[serial] for serial in removed], ["revoked", "revoked"])
+    phones["old"].start()
+    wait_for("the phone to have removed both", lambda: phones["old"].status()["credentials"] == 1)
+    phones["old"].stop()
+    forget_acceptance()
 
 
 tap.run()
