@@ -13,6 +13,8 @@
 
 #define PATH_LEN_MAX 8     /* certificates, anchor included */
 #define PATH_TRIED_MAX 64  /* candidate paths */
+#define PATH_ANCHORS_MAX 64 /* that a configuration may name */
+#define PATH_BELOW_MAX 63   /* certificates that it may name below one of them */
 
 struct path_params {
 	int64_t time_ms;             /* judged at this time */

@@ -13,6 +13,7 @@
 #include "client/ctl/setup_anchor_part.h"
 #include "client/ctl/setup.h"
 #include "evidence/cert.h"
+#include "evidence/path.h"
 #include "proto/pem.h"
 
 #define NAME_LEN_MAX 40
@@ -143,6 +144,34 @@ static struct err *refuse(const struct anchor_row *row)
 	return err_new(&SETUP_ERR_ANSWER, "%s: \"%s\" %s", file, subject, row->why);
 }
 
+static size_t count_below(const struct anchors *a, size_t root)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		n += a->rows[i].root == (int)root && i != root;
+	return n;
+}
+
+/* What derivd-ca would refuse when all is made is refused now. */
+static struct err *check_counts(const struct anchors *a)
+{
+	if (anchors_count(a) > PATH_ANCHORS_MAX)
+		return err_new(&SETUP_ERR_ANSWER,
+			_("these are %zu roots, of which %d can be taken: give those of the cards "
+			  "only"),
+			anchors_count(a), PATH_ANCHORS_MAX);
+	for (size_t r = 0; r < a->n; r++) {
+		AUTO_MEM char *subject = cert_subject(a->rows[r].cert);
+		if (a->rows[r].is_root && count_below(a, r) > PATH_BELOW_MAX)
+			return err_new(&SETUP_ERR_ANSWER,
+				_("below \"%s\" there are %zu certificates, of which %d can be "
+				  "taken: give those of the cards only"),
+				subject, count_below(a, r), PATH_BELOW_MAX);
+	}
+	return NULL;
+}
+
 struct err *anchors_read(
 	char *const paths[], size_t n, int64_t now_ms, struct anchors **ret_anchors)
 {
@@ -166,6 +195,7 @@ struct err *anchors_read(
 		return refuse(&a->rows[0]);
 	if (!n_roots)
 		return err_new(&SETUP_ERR_ANSWER, _("there is no certificate in it"));
+	TRY(check_counts(a));
 	*ret_anchors = take(a);
 	return NULL;
 }

@@ -19,6 +19,7 @@ struct anchor_row {
 struct anchors {
 	size_t n;
 	struct anchor_row rows[ANCHORS_MAX];
+	bool is_over; /* there were more */
 	size_t n_left_out;
 	char *left_out
 		[ANCHORS_MAX]; /* files of a directory without a certificate, and why; safe to show */

@@ -30,7 +30,8 @@ static struct err *add(struct anchors *a, const char *file, bool is_named, X509 
 
 	if (is_there(a, cert))
 		return NULL;
-	if (a->n == ANCHORS_MAX)
+	a->is_over = a->n == ANCHORS_MAX;
+	if (a->is_over)
 		return err_new(
 			&SETUP_ERR_ANSWER, _("these are more than %d certificates"), ANCHORS_MAX);
 	a->rows[a->n++] = (struct anchor_row){
@@ -78,11 +79,13 @@ static struct err *load_file(struct anchors *a, const char *file, bool is_named)
 		     : err_new(&SETUP_ERR_ANSWER, _("%s: there is no certificate in it"), safe);
 }
 
-/* In a directory there may be other things. */
+/* In a directory there may be other things; but all that count are to be seen. */
 static struct err *leave_out(struct anchors *a, struct err *take_e)
 {
 	AUTO(err) struct err *e = take_e;
 
+	if (a->is_over)
+		return take(e);
 	if (e && a->n_left_out < ANCHORS_MAX)
 		a->left_out[a->n_left_out++] = xstrdup(err_get_text(e));
 	return NULL;
@@ -105,7 +108,7 @@ static struct err *load_dir(struct anchors *a, const char *dir)
 	for (int i = 0; i < n; i++) {
 		AUTO_MEM char *file = xasprintf("%s/%s", dir, entries[i]->d_name);
 		struct stat st;
-		if (!e && a->n < ANCHORS_MAX && stat(file, &st) == 0 && S_ISREG(st.st_mode))
+		if (!e && stat(file, &st) == 0 && S_ISREG(st.st_mode))
 			e = leave_out(a, load_file(a, file, false));
 		free(entries[i]);
 	}

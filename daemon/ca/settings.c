@@ -217,8 +217,8 @@ static struct err *read_profiles(cfg_t *cfg, struct settings *s)
 
 static struct err *read_anchors(cfg_t *cfg, const char *dir, struct settings *s)
 {
-	if (cfg_size(cfg, "anchor") > ANCHORS_MAX)
-		return err_new(&ERR_CONFIG, "more than %d anchors", ANCHORS_MAX);
+	if (cfg_size(cfg, "anchor") > PATH_ANCHORS_MAX)
+		return err_new(&ERR_CONFIG, "more than %d anchors", PATH_ANCHORS_MAX);
 	for (unsigned int i = 0; i < cfg_size(cfg, "anchor"); i++) {
 		cfg_t *section = cfg_getnsec(cfg, "anchor", i);
 		AUTO(anchor) struct anchor *a = NULL;

@@ -6,10 +6,10 @@
 #include <sys/types.h>
 
 #include "daemon/ca/profile.h"
+#include "evidence/path.h"
 #include "evidence/payload.h"
 #include "evidence/receipt.h"
 
-#define ANCHORS_MAX 64
 #define PROFILES_MAX 8
 #define APPS_MAX PAYLOAD_APPS_MAX
 #define SETTINGS_LIST_MAX 64
@@ -79,7 +79,7 @@ struct settings {
 	X509 *escrow[ESCROW_MAX]; /* whoever can open them recovers every encryption key */
 	X509 *history;            /* the public half of derivd-history's key; NULL: no history */
 	size_t n_anchors;
-	struct anchor *anchors[ANCHORS_MAX];
+	struct anchor *anchors[PATH_ANCHORS_MAX];
 	size_t n_profiles;
 	struct profile *profiles[PROFILES_MAX]; /* ascending purposes, one for each at most */
 	size_t n_apps;

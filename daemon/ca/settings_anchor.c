@@ -11,7 +11,6 @@
 #include "evidence/record.h"
 
 #define CERT_FILE_MAX (256 * 1024)
-#define INTERMEDIATES_MAX 64
 
 static const char *const identify_names[] = { "upn", "fascn-person", "edipi", "mail", "uuid",
 	"serial", "subject", NULL };
@@ -73,7 +72,7 @@ static struct err *add_all(const char *path, BIO *pem, STACK_OF(X509) *stack)
 	struct err *e = NULL;
 	X509 *cert;
 
-	while (!e && sk_X509_num(stack) < INTERMEDIATES_MAX &&
+	while (!e && sk_X509_num(stack) <= PATH_BELOW_MAX &&
 		(cert = PEM_read_bio_X509(pem, NULL, NULL, NULL))) {
 		AUTO(buf) struct buf *der = cert_der(cert);
 		X509_free(cert);
@@ -137,8 +136,8 @@ static struct err *read_intermediates(cfg_t *section, const char *dir, struct an
 		AUTO_MEM char *path = settings_path(dir, cfg_getnstr(section, "intermediates", i));
 		TRY(read_certificates(path, a->intermediates));
 	}
-	if (sk_X509_num(a->intermediates) >= INTERMEDIATES_MAX)
-		return err_new(&ERR_CONFIG, "intermediates: %d or more", INTERMEDIATES_MAX);
+	if (sk_X509_num(a->intermediates) > PATH_BELOW_MAX)
+		return err_new(&ERR_CONFIG, "intermediates: more than %d", PATH_BELOW_MAX);
 	return NULL;
 }
 

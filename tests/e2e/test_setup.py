@@ -163,6 +163,25 @@ def _():
     tap.contains(done.stdout, "notes.txt: there is no certificate in it")
 
 
+@tap.test("more certificates than derivd-ca takes are refused at the question, not when the CA is made")
+def _():
+    certificate("many", "Many Root", "-addext", "keyUsage=critical,keyCertSign")
+    run("openssl", "req", "-new", "-key", kiosk.at("many.key"), "-subj", "/CN=Many CA", "-out", kiosk.at("many.csr"))
+    kiosk.write("many.ext", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+    os.makedirs(kiosk.at("many"))
+    shutil.copy(kiosk.at("many.pem"), kiosk.at("many/root.pem"))
+    for i in range(64):
+        run("openssl", "x509", "-req", "-in", kiosk.at("many.csr"), "-CA", kiosk.at("many.pem"), "-CAkey", kiosk.at("many.key"),
+            "-set_serial", i + 1, "-days", 30, "-extfile", kiosk.at("many.ext"), "-out", kiosk.at(f"many/{i}.pem"))
+    done = kiosk.setup("--dry-run", check=False, anchors=kiosk.at("many"))
+    tap.equal(done.returncode, 2, done.stdout)
+    tap.contains(done.stderr, "64 certificates, of which 63 can be taken")
+    os.unlink(kiosk.at("many/0.pem"))
+    done = kiosk.setup("--dry-run", anchors=kiosk.at("many"))
+    tap.equal(done.stdout.count("CN=Many CA"), 63)
+    shutil.rmtree(kiosk.at("many"))
+
+
 def interview():
     return kiosk.terminal("--lang", "en", "setup", *kiosk.users(), uid=0)
 
