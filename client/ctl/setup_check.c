@@ -17,6 +17,7 @@
 #include "base/url.h"
 #include "client/ctl/setup.h"
 #include "evidence/cert.h"
+#include "evidence/receipt.h"
 #include "evidence/seal.h"
 
 #define ORGANIZATION_MAX 64 /* of derivd-ca */
@@ -39,7 +40,9 @@ static void replace(char **value, char *take_new)
 
 struct err *check_organization(struct setup *s UNUSED, struct setup_answer *a)
 {
-	if (a->n != 1 || strlen(a->values[0]) > ORGANIZATION_MAX || !is_one_line(a->values[0]))
+	/* "${" would be a fact of a holder. */
+	if (a->n != 1 || strlen(a->values[0]) > ORGANIZATION_MAX || !is_one_line(a->values[0]) ||
+		strstr(a->values[0], "${"))
 		return err_new(&SETUP_ERR_ANSWER, _("a name of 1 to %d bytes is needed"),
 			ORGANIZATION_MAX);
 	return NULL;
@@ -229,6 +232,8 @@ struct err *check_escrow(struct setup *s, struct setup_answer *a)
 		return err_new(&SETUP_ERR_ANSWER, _("a certificate is needed, or \"new\": without "
 						    "a copy for escrow, mail is lost "
 						    "with the phone"));
+	if (a->n > ESCROW_MAX)
+		return err_new(&SETUP_ERR_ANSWER, _("these are more than %d"), ESCROW_MAX);
 	for (size_t i = 0; i < a->n; i++) {
 		if (strcmp(a->values[i], SETUP_NEW) == 0 && a->n > 1)
 			return err_new(&SETUP_ERR_ANSWER, _("either \"new\" or files"));

@@ -33,6 +33,20 @@ static char *judge(check_function *check, const char *line)
 	return xstrdup(buf_str(out));
 }
 
+/* What a refusal says. The caller frees. */
+static char *why(check_function *check, const char *line)
+{
+	struct ctl c = { 0 };
+	struct setup s = { .ctl = &c };
+	struct setup_answer a = { 0 };
+
+	assert_ok(setup_parse(line, &a));
+	AUTO(err) struct err *e = check(&s, &a);
+	setup_answer_clear(&a);
+	assert_non_null(e);
+	return xstrdup(err_get_text(e));
+}
+
 static void expect(check_function *check, const char *line, const char *expected)
 {
 	AUTO_MEM char *found = judge(check, line);
@@ -65,6 +79,7 @@ static void organizations(void **state)
 	expect(check_organization,
 		"12345678901234567890123456789012345678901234567890123456789012345", "<answer>");
 	expect(check_organization, "a\033[2Jb", "<answer>");
+	expect(check_organization, "A ${name}", "<answer>");
 	(void)state;
 }
 
@@ -179,6 +194,8 @@ static void files(void **state)
 	expect(check_escrow, "new", "new");
 	expect(check_escrow, "new,/nonexistent", "<answer>");
 	expect(check_escrow, "/nonexistent", "<answer>");
+	AUTO_MEM char *nine = why(check_escrow, "1,2,3,4,5,6,7,8,9");
+	assert_string_equal(nine, "these are more than 8");
 	expect(check_keys, "keys", "<answer>");
 	expect(check_keys, "/etc/passwd", "<answer>");
 	expect(check_keys, "/tmp", "<answer>");
