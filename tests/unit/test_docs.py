@@ -204,6 +204,7 @@ def _():
         tap.check(re.search(rf"^dist_man_MANS \+=.*\b{re.escape(page)}\b", listed, re.M) or page.endswith("derivd-spawn.8"),
                   f"{page} is not installed")
         for name, number in re.findall(r"\bXr ([\w.-]+) (\d)", read(page)):
+            tap.check(name != "derivd-spawn" or page.endswith("derivd-spawn.8"), f"{page} refers to derivd-spawn(8), which is not installed")
             ours = name.startswith(("deriv", "libderiv")) or f"{name}.{number}" in names or name.endswith(".conf") and number == "5"
             foreign = ("opensc.conf", "pkcs11.conf", "journald.conf", "systemd.exec")
             tap.check(not ours or name in foreign or f"{name}.{number}" in names, f"{page}: there is no {name}({number})")
