@@ -31,7 +31,8 @@ MUST_CHECK struct err *init_write_config(const struct ceremony *c, bool *ret_kep
 
 /*
  * An init that was killed is taken up again by the next one: what it had made is removed, since nobody has used it, or, when
- * only the last step was missing, that is done (*ret_resumed). Where there is a deployment.conf nothing is touched.
+ * only the last step was missing and the address is the same, that is done (*ret_resumed). Where there is a deployment.conf
+ * nothing is touched.
  */
 MUST_CHECK struct err *init_resume(const struct init *options, bool *ret_resumed);
 /* Makes a directory of the state directory ("." itself) root's alone, if it is there. ERR_CONFIG: it is none, or a link. */

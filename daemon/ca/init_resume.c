@@ -87,19 +87,40 @@ struct err *init_own(const char *name)
 	return fd >= 0 && fchown(fd, 0, 0) == 0 ? NULL : err_errno(errno, "%s", path);
 }
 
+/* Is all made but the last step, and for the address that is wanted now? Phones would keep the other for ever. */
+static struct err *is_wanted(const char *part, const struct init *options, bool *ret_wanted)
+{
+	AUTO(deployment) struct deployment *d = NULL;
+	AUTO_MEM char *port = NULL;
+	struct stat st;
+
+	*ret_wanted = false;
+	if (stat(part, &st) != 0)
+		return err_errno(errno, "%s", part);
+	if (st.st_size == 0)
+		return NULL;
+	TRY(deployment_load(part, &d));
+	port = xasprintf("%u", d->port);
+	*ret_wanted = options->host && strcmp(options->host, d->host) == 0 && options->port &&
+		      strcmp(options->port, port) == 0;
+	return NULL;
+}
+
 struct err *init_resume(const struct init *options, bool *ret_resumed)
 {
 	AUTO_MEM char *whole = proc_config_path("deployment.conf");
 	AUTO_MEM char *part = proc_config_path(PART);
-	struct stat st;
+	bool wanted;
 
 	*ret_resumed = false;
 	TRY(lock());
-	if (access(whole, F_OK) == 0 || stat(part, &st) != 0)
+	if (access(whole, F_OK) == 0 || access(part, F_OK) != 0)
 		return NULL;
-	if (st.st_size == 0) {
+	TRY(is_wanted(part, options, &wanted));
+	if (!wanted) {
 		if (options->has_owner)
 			TRY(init_own("."));
+		TRY(init_begin());
 		return err_wrap(clear_away(), "what an earlier init left");
 	}
 	TRY(io_put_in_place(part, whole, 0644));

@@ -300,7 +300,10 @@ static void expect_whole(const struct init *init, const char *part)
 	state_free(s);
 }
 
-/* Killed in the middle: run again it makes another. Killed before the last rename: run again it makes that. */
+/*
+ * Killed in the middle: run again it makes another. Killed before the last rename: run again it makes that,
+ * unless phones shall have another address.
+ */
 static void a_ceremony_that_was_killed(void **state)
 {
 	AUTO(world) struct world *w = world_new(NULL);
@@ -310,10 +313,10 @@ static void a_ceremony_that_was_killed(void **state)
 	AUTO_MEM char *key = world_path(w, "state/keys/ca.key");
 	AUTO(buf) struct buf *before = NULL;
 	AUTO(buf) struct buf *after = NULL;
-	const struct init init = { .organization = "X",
+	struct init init = { .organization = "X",
 		.algorithm = "p256",
-		.host = "h",
-		.port = "1",
+		.host = "kiosk.example.org",
+		.port = "4433",
 		.n_pins = 1,
 		.pins = { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
 		.n_escrow = 1,
@@ -325,6 +328,16 @@ static void a_ceremony_that_was_killed(void **state)
 	expect_whole(&init, part);
 	assert_ok(io_read_file(key, 4096, &after));
 	assert_true(bytes_eq(buf_bytes(before), buf_bytes(after)));
+	assert_int_equal(rename(deployment, part), 0);
+	init.host = "other.example.org";
+	init.n_escrow = 0;
+	AUTO_MEM char *report = NULL;
+	assert_err_text(init_run(&init, &report), &ERR_CONFIG, "--escrow");
+	init.n_escrow = 1;
+	expect_whole(&init, part);
+	AUTO(deployment) struct deployment *d = NULL;
+	assert_ok(deployment_load(deployment, &d));
+	assert_string_equal(d->host, "other.example.org");
 	/* Some was made. */
 	assert_int_equal(unlink(deployment), 0);
 	assert_ok(io_write_file(part, BYTES("", 0), 0644));
