@@ -16,7 +16,8 @@
  *
  * Threads: there is no state outside of what these functions hand out. Different devices may be used in different threads
  * at the same time; one device by one thread at a time, but for derivd_device_stop. Callbacks run in the thread that called
- * derivd_device_run, and may call any function but derivd_device_run, _begin, _repin and _close with the same device.
+ * derivd_device_run, and may call any function but derivd_device_run, _begin, _repin and _close with the same device. A child of
+ * fork does not use the devices of its parent; those that are open for changes stay taken until it has ended or called exec.
  *
  * The interface grows: structs get new members at the end only, events and values of enums may be added. Pass over what you
  * do not know. Only the library makes the structs of this file, but for derivd_device_options, which says its own size.
