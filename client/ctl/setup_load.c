@@ -72,9 +72,15 @@ static struct err *load_file(struct anchors *a, const char *file, bool is_named)
 	AUTO(bio_free_one) BIO *bio = BIO_new_mem_buf(buf_data(content), (int)buf_len(content));
 	if (!bio)
 		err_abort("no memory for a file");
+	ERR_clear_error();
 	for (; (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)); count++)
 		TRY(add_parsed(a, file, is_named, cert));
+	unsigned long reason = ERR_peek_last_error();
 	ERR_clear_error();
+	/* Those behind it have not been read. */
+	if (ERR_GET_REASON(reason) != PEM_R_NO_START_LINE)
+		return err_new(
+			&SETUP_ERR_ANSWER, _("%s: a certificate in it does not parse"), safe);
 	return count ? NULL
 		     : err_new(&SETUP_ERR_ANSWER, _("%s: there is no certificate in it"), safe);
 }

@@ -182,6 +182,19 @@ def _():
     shutil.rmtree(kiosk.at("many"))
 
 
+@tap.test("a bundle with a damaged certificate in the middle is refused, and not taken up to there")
+def _():
+    with open(kiosk.at("card-root.pem")) as f:
+        root = f.read()
+    lines = root.splitlines(keepends=True)
+    broken = "".join(lines[:2] + lines[3:])
+    with open(kiosk.at("card-ca.pem")) as f:
+        bundle = kiosk.write("bundle.pem", root + broken + f.read())
+    done = kiosk.setup("--dry-run", check=False, anchors=bundle)
+    tap.equal(done.returncode, 2, done.stdout)
+    tap.contains(done.stderr, "does not parse")
+
+
 def interview():
     return kiosk.terminal("--lang", "en", "setup", *kiosk.users(), uid=0)
 
