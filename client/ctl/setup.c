@@ -231,5 +231,6 @@ struct err *cmd_setup(struct ctl *c, int argc, char **argv)
 		setup_answer_clear(&s.answers[key]);
 	anchors_free(s.anchors);
 	free(s.found.host);
+	free(s.found.pem);
 	return e;
 }

@@ -43,6 +43,7 @@ struct setup_found {
 	bool notices;  /* a channel in courier.conf */
 	bool ceremony; /* keys that are to be moved away */
 	char *host;    /* of the deployment; NULL without one */
+	char *pem;     /* where the gateway's certificate is, or will be */
 	char port[8];
 };
 

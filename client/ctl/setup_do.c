@@ -73,10 +73,15 @@ static bool needs_gateway(const struct setup *s)
 static struct err *make_gateway(struct setup *s)
 {
 	AUTO_MEM char *dir = proc_config_path(".");
+	AUTO_MEM char *usual = proc_config_path("gateway.pem");
 	/* Root's alone: systemd reads it and hands it over. Without systemd it is the service's. */
 	AUTO_MEM char *owner = s->ctl->tree ? owner_of(s, "derivd-gateway") : NULL;
 	const char *const words[] = { "init", dir, owner ? "--owner" : NULL, owner, NULL };
 
+	if (strcmp(s->found.pem, usual) != 0)
+		return err_new(&ERR_CONFIG,
+			"gateway.conf names %s, which is not there: derivd-gateway init makes it",
+			s->found.pem);
 	return setup_run(s, "derivd-gateway", words);
 }
 
@@ -123,12 +128,11 @@ static bool needs_ca(const struct setup *s)
 static struct err *make_ca(struct setup *s)
 {
 	const struct setup_answer *escrow = &s->answers[SETUP_ESCROW];
-	AUTO_MEM char *pin = proc_config_path("gateway.pem");
 	AUTO_MEM char *owner = owner_of(s, "derivd-ca");
 	AUTO_MEM char *made = xasprintf("%s/escrow.pem", setup_value(s, SETUP_KEYS));
 	const char *words[WORDS_MAX + 1] = { "init", "--organization",
 		setup_value(s, SETUP_ORGANIZATION), "--host", setup_value(s, SETUP_HOST), "--port",
-		setup_value(s, SETUP_PORT), "--pin", pin };
+		setup_value(s, SETUP_PORT), "--pin", s->found.pem };
 	size_t n = 9;
 
 	for (size_t i = 0; i < escrow->n && n + 6 < WORDS_MAX; i++) {

@@ -23,46 +23,70 @@ static bool is_there(char *take_path)
 }
 
 /* Does a line begin with this word? Each file's own program reads it; this only tells "nothing yet" from "somebody's work". */
-static bool text_has(const char *text, const char *word)
+static const char *find_word(const char *text, const char *word)
 {
 	for (const char *line = text; line; line = strchr(line, '\n')) {
 		line += strspn(line, " \t\n");
 		size_t len = strlen(word);
 		if (strncmp(line, word, len) == 0 && strchr(" \t=\"", line[len]))
-			return true;
+			return line + len;
 	}
-	return false;
+	return NULL;
 }
 
-static bool file_has(const char *path, const char *word)
+/* What stands behind it, without blanks and quotes. NULL: it is not there. The caller frees. */
+static char *find_in_file(const char *path, const char *word)
 {
 	AUTO(buf) struct buf *content = NULL;
 	AUTO(err) struct err *e = io_read_file(path, CONF_FILE_MAX, &content);
+	const char *value = e ? NULL : find_word(buf_str(content), word);
 
-	return !e && text_has(buf_str(content), word);
+	if (!value)
+		return NULL;
+	value += strspn(value, " \t=\"'");
+	return bytes_strdup(BYTES(value, strcspn(value, "\"'\n")));
 }
 
-static bool dir_has(const char *dir, const char *word)
+static char *find_in_dir(const char *dir, const char *word)
 {
 	DIR *d = opendir(dir);
-	bool found = false;
+	char *found = NULL;
 
 	for (const struct dirent *entry = d ? readdir(d) : NULL; entry && !found;
 		entry = readdir(d)) {
 		AUTO_MEM char *path = xasprintf("%s/%s", dir, entry->d_name);
-		found = text_ends(path, ".conf") && file_has(path, word);
+		found = text_ends(path, ".conf") ? find_in_file(path, word) : NULL;
 	}
 	if (d)
 		(void)closedir(d);
 	return found;
 }
 
-bool setup_config_has(const char *file, const char *word)
+/* Drop-ins count more than the file. */
+static char *find_in_config(const char *file, const char *word)
 {
 	AUTO_MEM char *path = proc_config_path(file);
 	AUTO_MEM char *dir = xasprintf("%s.d", path);
+	char *found = find_in_dir(dir, word);
 
-	return file_has(path, word) || dir_has(dir, word);
+	return found ? found : find_in_file(path, word);
+}
+
+bool setup_config_has(const char *file, const char *word)
+{
+	AUTO_MEM char *found = find_in_config(file, word);
+
+	return found != NULL;
+}
+
+/* As derivd-gateway reads it. */
+static char *gateway_certificate(void)
+{
+	AUTO_MEM char *named = find_in_config("gateway.conf", "certificate");
+
+	if (named && *named == '/')
+		return take(named);
+	return proc_config_path(named ? named : "gateway.pem");
 }
 
 bool setup_has_members(const char *role)
@@ -99,7 +123,8 @@ struct err *setup_look(struct setup *s)
 	struct setup_found *f = &s->found;
 
 	f->ca = is_there(proc_config_path("deployment.conf"));
-	f->gateway = is_there(proc_config_path("gateway.pem"));
+	f->pem = gateway_certificate();
+	f->gateway = access(f->pem, F_OK) == 0;
 	f->anchors = setup_config_has("ca.conf", "anchor");
 	f->notices = setup_config_has("courier.conf", "smtp") ||
 		     setup_config_has("courier.conf", "hook");

@@ -358,6 +358,21 @@ def _():
     tap.contains(done.stderr, "restored")
 
 
+@tap.test("a gateway's key that was made elsewhere, as gateway.conf says, is the one that phones will know")
+def _():
+    kiosk.clear()
+    kiosk.write("etc/gateway.conf", f'key = "{kiosk.at("etc/tls/gateway.key")}"\ncertificate = "{kiosk.at("etc/tls/gateway.pem")}"\n')
+    done = kiosk.setup(check=False)
+    tap.check(done.returncode != 0, done.stdout)
+    tap.contains(done.stderr, "etc/tls/gateway.pem, which is not there")
+    pin = run(kiosk.program("derivd-gateway"), "init", "--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}",
+              kiosk.at("etc/tls")).stdout.strip()
+    kiosk.setup()
+    with open(DEPLOYMENT) as f:
+        tap.contains(f.read(), pin)
+    tap.check(not os.path.exists(kiosk.at("etc/gateway.key")), "another key was made")
+
+
 @tap.test("keys of another CA in the directory are kept")
 def _():
     kiosk.clear()
