@@ -22,8 +22,8 @@
 /* Where libpcsclite finds the service. */
 #define PCSCLITE_SOCKET "/run/pcscd/pcscd.comm"
 #define PLUG_AND_PLAY "\\\\?PnP?\\Notification"
-/* As often a service must refuse us again, 100 ms apart, before we believe that it means us. */
-#define REFUSALS 3
+/* As often a service must refuse us again, 100 ms apart, before we believe that it means us, and is not just ending. */
+#define REFUSALS 10
 
 struct readers {
 	SCARDCONTEXT context;
