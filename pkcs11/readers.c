@@ -23,7 +23,7 @@
 #define PCSCLITE_SOCKET "/run/pcscd/pcscd.comm"
 #define PLUG_AND_PLAY "\\\\?PnP?\\Notification"
 /* As often a service must refuse us again, 100 ms apart, before we believe that it means us, and is not just ending. */
-#define REFUSALS 10
+#define REFUSALS 25
 
 struct readers {
 	SCARDCONTEXT context;
