@@ -1,6 +1,7 @@
 /* ctl.c: see ctl.h. */
 #include "client/ctl/ctl.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,12 +22,17 @@ const struct err_kind CTL_ERR_PENDING = { "pending", FATE_RETRY };
 
 const struct err_kind CTL_ERR_NOT_SET_UP = { "not-set-up", FATE_BROKEN };
 
-/* Nobody answers: is it that nobody has been told to? */
-static struct err *judge_silence(struct err *take_e)
+bool ctl_is_set_up(void)
 {
 	AUTO_MEM char *path = proc_config_path("deployment.conf");
 
-	if (!take_e || !err_is(take_e, &ERR_UNREACHABLE) || access(path, F_OK) == 0)
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/* Nobody answers: is it that nobody has been told to? */
+static struct err *judge_silence(struct err *take_e)
+{
+	if (!take_e || !err_is(take_e, &ERR_UNREACHABLE) || ctl_is_set_up())
 		return take_e;
 	err_free(take_e);
 	return err_new(&CTL_ERR_NOT_SET_UP,
@@ -65,9 +71,16 @@ struct err *ctl_next_page(uint64_t next, uint64_t *cursor)
 struct err *ctl_card(struct peer **ret_peer)
 {
 	AUTO_MEM char *path = proc_runtime_path("card.sock");
+	struct err *e = peer_connect(path, LINK_CARD, "derivctl", ret_peer);
 
-	return judge_silence(
-		err_wrap(peer_connect(path, LINK_CARD, "derivctl", ret_peer), "derivd-card"));
+	/* Of the roles this is the operators' alone; what the kind says is true of the others. */
+	if (err_is(e, &ERR_DENIED)) {
+		err_free(e);
+		return err_new(&ERR_DENIED, "%s",
+			_("card readers are for members of the group derivd-operator, once they "
+			  "have logged in again"));
+	}
+	return judge_silence(err_wrap(e, "derivd-card"));
 }
 
 static int exit_status(const struct err *e)

@@ -42,6 +42,8 @@ extern const struct err_kind CTL_ERR_PENDING;   /* exit status 7 */
 
 extern const struct err_kind CTL_ERR_NOT_SET_UP; /* exit status 5 */
 
+/* Is there a deployment.conf? derivd starts nothing without. */
+bool ctl_is_set_up(void);
 /* The connection to derivd, lent. ERR_UNREACHABLE with the way to start it, CTL_ERR_NOT_SET_UP, ERR_BUILD. */
 MUST_CHECK struct err *ctl_control(struct ctl *c, struct peer **ret_peer);
 /* One request to derivd and its answer, which the caller frees with msg_free. */

@@ -36,12 +36,19 @@ static struct err *list(struct doctor *d)
 	return NULL;
 }
 
+/* Who must not touch readers, as an auditor's monitoring, cannot say that something is wrong with them. */
+static enum verdict verdict_of(const struct err *e)
+{
+	return err_is(e, &ERR_DENIED) || err_is(e, &CTL_ERR_NOT_SET_UP) ? VERDICT_SKIPPED
+									: VERDICT_FAULT;
+}
+
 void doctor_pcsc(struct doctor *d)
 {
 	struct err *e = list(d);
 
 	if (e)
-		doctor_error(d, VERDICT_FAULT, e);
+		doctor_error(d, verdict_of(e), e);
 	else if (d->readers->n_readers == 0)
 		doctor_error(d, VERDICT_FAULT,
 			err_new(&ERR_READER_NONE, _("PC/SC knows no card reader")));
@@ -67,7 +74,7 @@ void doctor_module(struct doctor *d)
 	if (err_is(e, &ERR_GONE))
 		e = err_as(&ERR_MODULE_HUNG, e, "%s", _("the module ended derivd-card"));
 	if (e)
-		doctor_error(d, VERDICT_FAULT, e);
+		doctor_error(d, verdict_of(e), e);
 	else if (checked->trouble[0] != '\0')
 		doctor_error(d, VERDICT_FAULT,
 			err_new(kind_find(checked->trouble) ? kind_find(checked->trouble)

@@ -92,7 +92,8 @@ void doctor_certificate(struct doctor *d)
 	struct err *e = deployment_load(path, &deployment);
 
 	if (e) {
-		doctor_error(d, VERDICT_FAULT, err_wrap(e, "%s", _("this kiosk is not set up")));
+		doctor_error(d, ctl_is_set_up() || d->status ? VERDICT_FAULT : VERDICT_SKIPPED,
+			err_wrap(e, "%s", _("this kiosk is not set up")));
 		return;
 	}
 	meet(deployment, &cert);

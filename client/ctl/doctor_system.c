@@ -81,8 +81,13 @@ void doctor_units(struct doctor *d)
 {
 	AUTO(bus) sd_bus *bus = NULL;
 	unsigned int n = 0;
-	int r = sd_bus_open_system(&bus);
 
+	if (!ctl_is_set_up()) {
+		doctor_note(
+			d, VERDICT_SKIPPED, _("nothing of derivd starts before derivctl setup"));
+		return;
+	}
+	int r = sd_bus_open_system(&bus);
 	if (r >= 0)
 		r = ask_units(d, bus, &n);
 	if (r < 0)

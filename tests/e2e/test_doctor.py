@@ -17,7 +17,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from kiosk import NOBODY, OPERATOR, UIDS, Kiosk, run, wait_for  # noqa: E402
+from kiosk import AUDITOR, NOBODY, OFFICER, OPERATOR, UIDS, Kiosk, run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -83,6 +83,32 @@ def _():
 def _():
     _, rows = doctor(uid=NOBODY)
     tap.contains({(r["check"], r["verdict"], r["kind"]) for r in rows}, ("store", "skipped", "denied"), "rows")
+    expect(uid=NOBODY)
+
+
+@tap.test("roles that are not let to the readers are told so, once, and their monitoring is not woken by it")
+def _():
+    mode = stat.S_IMODE(os.stat(kiosk.at("run/card.sock")).st_mode)
+    os.chmod(kiosk.at("run/card.sock"), 0o600)  # as its unit has it for all but operators
+    for uid in (AUDITOR, OFFICER):
+        _, rows = doctor(uid=uid)
+        skipped = {(r["check"], r["text"].partition(",")[0]) for r in rows if r["verdict"] == "skipped" and r.get("kind") == "denied"}
+        tap.contains(skipped, ("pcsc", "card readers are for members of the group derivd-operator"), "rows")
+        expect(uid=uid)
+        done = kiosk.ctl("doctor", "--monitor", uid=uid, check=False)
+        tap.equal((done.returncode, done.stdout), (OK, "DERIVD OK: nothing is wrong\n"), "for monitoring")
+    os.chmod(kiosk.at("run/card.sock"), mode)
+
+
+@tap.test("where nothing was set up there is one fault, with the command that does it")
+def _():
+    empty = kiosk.at("nowhere")
+    os.makedirs(empty)
+    env = {**os.environ, "CONFIGURATION_DIRECTORY": empty, "RUNTIME_DIRECTORY": empty, "LC_ALL": "C"}
+    done = run(kiosk.program("derivctl"), "doctor", "--json", check=False, env=env)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    tap.equal([(r["check"], r["kind"]) for r in rows if r["verdict"] == "fault"], [("derivd", "not-set-up")], "faults")
+    tap.contains(done.stdout, "derivctl setup", "what to do")
 
 
 @tap.test("no pcscd, a pcscd that refuses us, no reader: three causes")
