@@ -148,23 +148,59 @@ static void set_text(char **to, const char *text)
 	*to = xstrdup(text);
 }
 
+/*
+ * Does this chain have the head that derivd-ca has seen? If it does, is there one that it did not have at an earlier start, and that
+ * nobody has accepted since? derivd-ca tells of the longest chain only, and this one has grown. *ret_lost is that one then.
+ */
+static struct err *check_seen(struct core *c, const Common__AuditHead *seen,
+	struct audit_link *ret_lost, struct err **ret_wrong)
+{
+	struct err *e =
+		seen ? audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash)) : NULL;
+
+	memset(ret_lost, 0, sizeof(*ret_lost));
+	if (!e) {
+		TRY(store_lost_get(c->store, ret_lost));
+		if (ret_lost->sequence)
+			e = audit_check_seen(
+				c->audit, ret_lost->sequence, BYTES(ret_lost->hash, SHA256_LEN));
+	}
+	if (e && !err_is(e, &ERR_WRONG_STATE))
+		return e;
+	*ret_wrong = e;
+	return NULL;
+}
+
+static struct err *note_lost(struct core *c, const Common__AuditHead *seen)
+{
+	struct audit_link lost = { .sequence = seen->sequence };
+
+	memcpy(lost.hash, seen->hash.data, SHA256_LEN);
+	return store_lost_put(c->store, &lost);
+}
+
 /* seen: NULL when no head has come to derivd-ca yet. */
 static struct err *compare(struct core *c, const Common__AuditHead *seen)
 {
 	static const struct audit_about about = { .event = EV_CHAIN_BROKEN,
 		.error = "wrong-state" };
-	AUTO(err)
-	struct err *wrong =
-		seen ? audit_check_seen(c->audit, seen->sequence, pb_bytes(seen->hash)) : NULL;
+	Common__AuditHead before = COMMON__AUDIT_HEAD__INIT;
+	AUTO(err) struct err *wrong = NULL;
+	struct audit_link lost;
 	bool settled = false;
 
 	if (c->frozen)
 		return NULL;
-	if (wrong && !err_is(wrong, &ERR_WRONG_STATE))
-		return take(wrong);
+	TRY(check_seen(c, seen, &lost, &wrong));
+	if (wrong && lost.sequence) {
+		before.sequence = lost.sequence;
+		before.hash = pb_lend(BYTES(lost.hash, SHA256_LEN));
+		seen = &before;
+	}
 	TRY(reconcile_consider(c, seen, wrong, &settled));
 	if (settled)
 		return NULL;
+	TRY(note_lost(c, seen));
 	/* What the operator has to write down to go on in spite of it (derivd.conf(5)). */
 	AUTO_MEM char *hex = text_hex(pb_bytes(seen->hash));
 	AUTO(err)

@@ -45,7 +45,7 @@ static struct err *drop_jobs(struct core *c, const struct credential *k)
 	TRY(store_job_of(c->store, k->id, NULL, &jobs));
 	for (size_t i = 0; i < jobs->n; i++) {
 		const struct job *j = jobs->row[i];
-		bool begun = j->attempts > 0 && j->state != JOB_FAILED;
+		bool begun = (j->attempts > 0 || k->serial) && j->state != JOB_FAILED;
 		if (j->what == JOB_MAKE || (j->what == JOB_CERTIFY && !begun))
 			TRY(store_job_done(c->store, j->id));
 	}

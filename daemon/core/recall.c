@@ -57,13 +57,17 @@ static struct err *put_request(
 	return store_request_add(c->store, &fresh);
 }
 
+/* The evidence may be there: the store is of the moment between it and the receipt. */
 static struct err *put_evidence(
 	struct core *c, const uint8_t id[static ID_LEN], const Ca__Recalled *m)
 {
 	AUTO(buf) struct buf *evidence = msg_pack_type(&m->evidence->base);
+	AUTO(buf) struct buf *known = NULL;
 	AUTO(session) struct session *s = xcalloc(1, sizeof(*s));
 
-	TRY(store_evidence_put(c->store, id, buf_bytes(evidence)));
+	TRY(store_evidence_get(c->store, id, &known, NULL));
+	if (!known)
+		TRY(store_evidence_put(c->store, id, buf_bytes(evidence)));
 	memcpy(s->request, id, ID_LEN);
 	s->identity_public = dup_bytes(m->identity_public);
 	return store_session_put(c->store, s);
@@ -95,17 +99,21 @@ static struct err *keep_papers(struct core *c, struct credential *k, const Ca__I
 }
 
 /*
- * What is revoked, and a key that derivd-ca made and certified. All others go the usual way, which gives the same
- * certificate.
+ * What is revoked, and a key that derivd-ca made and certified; what was given up before its certificate was known is revoked. All
+ * others go the usual way, which gives the same certificate, but it is known already now.
  */
 static struct err *settle(struct core *c, struct credential *k, const Ca__Recalled *m)
 {
 	const Ca__Issued *issued = find_issued(m, k->purpose);
 	bool revoked = issued && issued->certified->revoked;
 
-	if (!issued || k->state != CS_WANTED || (!revoked && k->origin != COMMON__ORIGIN__SERVER))
+	if (!issued || (k->state != CS_WANTED && (k->state != CS_CANCELLED || k->serial)))
 		return NULL;
 	TRY(keep_papers(c, k, issued));
+	if (k->state == CS_CANCELLED)
+		return credential_step(c, k, revoked ? CE_GONE : CE_CERTIFIED, &BY_LOG);
+	if (!revoked && k->origin != COMMON__ORIGIN__SERVER)
+		return store_credential_put(c->store, k);
 	return credential_step(c, k, revoked ? CE_GONE : CE_RECALLED, &BY_LOG);
 }
 

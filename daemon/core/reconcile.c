@@ -151,6 +151,10 @@ static struct err *on_certificate(struct core *c, const Ca__KnownRow *row,
 		if (k->purpose == row->purpose && k->state == CS_WANTED &&
 			k->origin == COMMON__ORIGIN__SERVER)
 			*ret_recall = true;
+		/* Whatever becomes of it, it can be superseded or revoked only when its certificate is known. */
+		if (k->purpose == row->purpose && !k->serial &&
+			(k->state == CS_WANTED || k->state == CS_CANCELLED))
+			*ret_recall = true;
 	}
 	return NULL;
 }
@@ -216,6 +220,7 @@ static struct err *finish(struct core *c)
 
 	if (r->seen.sequence)
 		TRY(store_accepted_put(c->store, &r->seen));
+	TRY(store_lost_put(c->store, NULL));
 	TRY(store_restored_put(c->store, 0, 0));
 	/* What devices have acknowledged since is not known: they say it again when they get it again. */
 	TRY(store_credential_claim_again(

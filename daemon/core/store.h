@@ -115,6 +115,12 @@ MUST_CHECK struct err *store_backup_get(struct store *s, int64_t *ret_taken_ms);
 /* The head that derivd-ca has seen and this chain does not have, once the store has caught up in spite of it; sequence 0: none. */
 MUST_CHECK struct err *store_accepted_put(struct store *s, const struct audit_link *head);
 MUST_CHECK struct err *store_accepted_get(struct store *s, struct audit_link *ret_head);
+/*
+ * The head that derivd-ca has seen, this chain does not have, and nobody has accepted yet: derivd-ca forgets it when this chain
+ * grows beyond it. NULL, or sequence 0: none.
+ */
+MUST_CHECK struct err *store_lost_put(struct store *s, const struct audit_link *head);
+MUST_CHECK struct err *store_lost_get(struct store *s, struct audit_link *ret_head);
 /* The newest row of derivd-ca's log that derivd has heard of; sequence 0: none. And the highest number of a CRL; 0: none. */
 MUST_CHECK struct err *store_calog_put(struct store *s, const struct audit_link *row);
 MUST_CHECK struct err *store_calog_get(struct store *s, struct audit_link *ret_row);

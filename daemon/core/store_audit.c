@@ -83,6 +83,17 @@ struct err *store_accepted_get(struct store *s, struct audit_link *ret_head)
 	return sql_get_link(s, "accepted", ret_head);
 }
 
+struct err *store_lost_put(struct store *s, const struct audit_link *head)
+{
+	return head ? sql_put_link(s, "lost", head)
+		    : sql_run(s, "DELETE FROM meta WHERE key = 'lost'", "");
+}
+
+struct err *store_lost_get(struct store *s, struct audit_link *ret_head)
+{
+	return sql_get_link(s, "lost", ret_head);
+}
+
 struct err *store_audit_head(struct store *s, struct audit_link *ret_head)
 {
 	AUTO(sql) sqlite3_stmt *stmt = NULL;

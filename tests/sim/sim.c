@@ -7,11 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/reconcile.h"
 #include "daemon/core/store_sql.h"
 
 static const struct from NOBODY = { .kind = FROM_NOBODY };
 
-static void remove_store(const char *path)
+void sim_remove_store(const char *path)
 {
 	AUTO_MEM char *wal = xasprintf("%s-wal", path);
 	AUTO_MEM char *shm = xasprintf("%s-shm", path);
@@ -30,8 +31,9 @@ void sim_fail(const struct sim *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
-	printf("\n# run again with SIM_SEED=%llu\n1..1\n", (unsigned long long)s->seed);
-	remove_store(s->path);
+	printf("\n# run again with SIM_SEED=%llu%s\n1..1\n", (unsigned long long)s->seed,
+		s->past ? " SIM_PAST=1" : "");
+	sim_remove_store(s->path);
 	exit(1);
 }
 
@@ -222,13 +224,22 @@ static const struct ports PORTS = {
 
 /* --- derivd starts and crashes --- */
 
-static void open_core(struct sim *s)
+static void ask_status(struct sim *s)
 {
-	struct letter ask_status = {
+	struct letter l = {
 		.from = PARTY_CORE, .to = PARTY_CA, .message = MSG_CA_STATUS, .ask.kind = ASK_STATUS
 	};
 	const Ca__Status m = CA__STATUS__INIT;
-	struct err *e = core_new(s->path, settings_default(), &PORTS, s, &s->core);
+
+	sim_post(s, &l, &m);
+}
+
+static void open_core(struct sim *s)
+{
+	struct settings *settings = settings_default();
+
+	memcpy(settings->accept_head, s->accept, SHA256_LEN);
+	struct err *e = core_new(s->path, settings, &PORTS, s, &s->core);
 
 	if (e)
 		sim_fail(s, "derivd does not start: %s", err_get_text(e));
@@ -236,24 +247,52 @@ static void open_core(struct sim *s)
 	s->core->channels.known = true;
 	s->core->channels.holders = s->core->channels.operators = s->channels;
 	s->full = false;
-	sim_post(s, &ask_status, &m);
+	ask_status(s);
 	for (size_t d = 0; d < SIM_DEVICES; d++) {
 		if (s->device[d].connection)
 			sim_device_connect(s, d);
 	}
 }
 
-static void crash(struct sim *s)
+static void stop_core(struct sim *s)
 {
-	s->crashes++;
 	core_free(s->core);
 	drop_letters(s);
 	s->lose_mail = false;
-	if (sim_chance(s, 4))
-		clock_fake_reboot();
+}
+
+static void start_core(struct sim *s)
+{
 	open_core(s);
 	for (size_t k = 0; k < SIM_KIOSKS; k++)
 		sim_kiosk_lost(s, k);
+}
+
+static void crash(struct sim *s)
+{
+	s->crashes++;
+	stop_core(s);
+	if (sim_chance(s, 4))
+		clock_fake_reboot();
+	start_core(s);
+}
+
+static void open_witness(struct sim *s)
+{
+	if (sqlite3_open_v2(s->path, &s->witness, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		sim_fail(s, "no witness: %s", sqlite3_errmsg(s->witness));
+}
+
+void sim_close(struct sim *s)
+{
+	stop_core(s);
+	sqlite3_close(take(s->witness));
+}
+
+void sim_open(struct sim *s)
+{
+	start_core(s);
+	open_witness(s);
 }
 
 /* The turn ends: commit, or a crash before it, between commit and mail, or after both. */
@@ -352,6 +391,9 @@ static struct err *from_ca(struct core *c, void *arg)
 		return outbox_settle(c, &l->ask, &a);
 	case ASK_CHANNELS:
 		return NULL;
+	case ASK_RECONCILE:
+	case ASK_RECALL:
+		return reconcile_came(c, &l->ask, &a);
 	default:
 		c->ca.reachable = true;
 		return core_ca_status(c, l->body);
@@ -454,6 +496,9 @@ static void by_themselves(struct sim *s)
 		sim_officer(s);
 	if (sim_chance(s, 20))
 		fill_disk(s, !s->full);
+	/* As once a minute. */
+	if (s->core->reconcile.on && clock_fake_below(4) == 0)
+		ask_status(s);
 	if (!s->ended && clock_fake_below(3) == 0)
 		begin_session(s);
 }
@@ -493,12 +538,11 @@ void sim_start(struct sim *s, uint64_t seed, const char *path)
 	s->seed = seed;
 	s->path = xstrdup(path);
 	s->channels = seed % 2 == 0;
-	remove_store(path);
+	sim_remove_store(path);
 	for (size_t d = 0; d < SIM_DEVICES; d++)
 		sim_device_new(s, d);
 	open_core(s);
-	if (sqlite3_open_v2(path, &s->witness, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		sim_fail(s, "no witness: %s", sqlite3_errmsg(s->witness));
+	open_witness(s);
 }
 
 void sim_stop(struct sim *s)
@@ -510,7 +554,8 @@ void sim_stop(struct sim *s)
 		sim_kiosk_free(&s->kiosk[k]);
 	for (size_t d = 0; d < SIM_DEVICES; d++)
 		sim_device_free(&s->device[d]);
-	remove_store(s->path);
+	sim_log_free(s);
+	sim_remove_store(s->path);
 	free(s->path);
 }
 
@@ -523,7 +568,7 @@ void sim_run(struct sim *s, unsigned int steps)
 /* Nothing under way, nothing due, nothing open but what a device would have to fetch. */
 static bool is_quiet(struct sim *s)
 {
-	return !s->letters && seats_next(s->core->seats) == INT64_MAX &&
+	return !s->letters && !s->core->reconcile.on && seats_next(s->core->seats) == INT64_MAX &&
 	       sim_count(s,
 		       "SELECT count(*) FROM job WHERE what <> 'deliver' AND state <> 'failed'") ==
 		       0;

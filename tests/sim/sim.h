@@ -25,6 +25,7 @@
 #define SIM_CERTS 2048
 #define SIM_REQUESTS 512
 #define SIM_ITEMS 512
+#define SIM_LOG 8192
 
 enum party { PARTY_CORE, PARTY_KIOSK, PARTY_DEVICE, PARTY_CA };
 
@@ -86,6 +87,8 @@ struct sim_request {
 	uint8_t id[ID_LEN], device[SHA256_LEN];
 	size_t holder;
 	bool verified, made;
+	Common__Operation operation;
+	struct buf *evidence; /* packed, once it is verified */
 	Common__Purpose purposes[4];
 	size_t n_purposes;
 };
@@ -95,7 +98,27 @@ struct sim_signed {
 	uint64_t number;
 };
 
+/* A row of derivd-ca's log, as derivd asks for it after its store was put back. */
+struct sim_known {
+	Ca__Known what;
+	uint8_t id[SHA256_LEN];
+	size_t id_len;
+	Common__Purpose purpose;
+	char serial[33];
+	uint64_t number;
+	unsigned int reason;
+};
+
+struct sim_phone {
+	uint8_t id[SHA256_LEN];
+	struct buf *spki;
+};
+
 struct sim_ca {
+	struct sim_known log[SIM_LOG];
+	size_t n_log;
+	struct sim_phone phone[SIM_REQUESTS];
+	size_t n_phones;
 	struct sim_signed sign[SIM_CERTS];
 	size_t n_signed;
 	struct sim_cert cert[SIM_CERTS];
@@ -125,6 +148,14 @@ struct sim {
 	bool channels; /* people are told by a courier, which is played by derivd-ca's part; else nobody is */
 	unsigned int told;
 	bool ended;
+	/* The store as it was, if it is put back in this world. */
+	bool past, must_accept;
+	uint64_t kept_rows;
+	int64_t kept_ms;
+	uint8_t lost_head[SHA256_LEN];
+	uint8_t accept[SHA256_LEN]; /* accept-audit-head of derivd.conf */
+	unsigned int lost,
+		by_hand; /* requests that it did not know any more; how often nobody had said so */
 };
 
 /* --- sim.c --- */
@@ -140,6 +171,33 @@ void sim_post(struct sim *s, const struct letter *l, const void *body);
 void sim_fail(const struct sim *s, const char *fmt, ...) PRINTF(2, 3) __attribute__((noreturn));
 /* One in n, while there is trouble. */
 bool sim_chance(const struct sim *s, uint32_t n);
+
+/* derivd and the witness stop and start, with whatever store there is now. */
+void sim_close(struct sim *s);
+void sim_open(struct sim *s);
+void sim_remove_store(const char *path);
+
+/* --- sim_past.c --- */
+/* The store as it is now is what will be put back. */
+void sim_past_keep(struct sim *s);
+void sim_past_return(struct sim *s);
+/* Somebody has looked, where derivd waits for that. */
+void sim_past_accept(struct sim *s);
+
+/* --- sim_log.c --- */
+void sim_log_add(struct sim *s, const struct sim_known *row);
+void sim_log_phone(struct sim *s, const struct sim_device *d);
+/* The answers to derivd's questions; the caller frees. */
+void sim_log_page(struct sim *s, const Ca__Reconcile *q, Ca__Reconciled **ret);
+void sim_log_recall(struct sim *s, const Ca__Recall *q, Ca__Recalled **ret);
+void sim_log_free(struct sim *s);
+
+/* --- sim_ca.c --- */
+struct sim_request *sim_ca_find(struct sim *s, const uint8_t *id);
+void sim_ca_sign(struct bytes body, Common__Signed *ret_signed);
+/* The caller frees. */
+Ca__Verified *sim_ca_verified(const struct sim_request *r);
+Ca__Certified *sim_ca_certified(const struct sim_cert *t);
 
 /* --- the parties --- */
 void sim_kiosk_start(struct sim *s, size_t k, size_t device, size_t holder, bool issue);
@@ -164,5 +222,6 @@ void sim_check_asked(struct sim *s, const struct ask *ask);
 void sim_check_always(struct sim *s);
 void sim_check_end(struct sim *s);
 int64_t sim_count(struct sim *s, const char *sql);
+bool sim_has_receipt(struct sim *s, const uint8_t request[static ID_LEN]);
 
 #endif

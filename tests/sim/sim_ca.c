@@ -29,7 +29,7 @@ static void fail(struct sim *s, const struct letter *l, const struct err_kind *k
 	sim_post(s, &back, NULL);
 }
 
-static struct sim_request *find_request(struct sim *s, const uint8_t *id)
+struct sim_request *sim_ca_find(struct sim *s, const uint8_t *id)
 {
 	for (size_t i = 0; i < s->ca.n_requests; i++) {
 		if (memcmp(s->ca.request[i].id, id, ID_LEN) == 0)
@@ -53,7 +53,7 @@ static void holder_id(size_t holder, uint8_t *ret_id)
 }
 
 /* Body and a signature that nobody checks here. */
-static void sign(struct bytes body, Common__Signed *ret_signed)
+void sim_ca_sign(struct bytes body, Common__Signed *ret_signed)
 {
 	static const uint8_t signature[64] = { 7 };
 
@@ -80,6 +80,7 @@ static void assess(struct sim *s, const struct letter *l)
 	if (++s->ca.n_requests == SIM_REQUESTS)
 		sim_fail(s, "too many requests for this test");
 	memcpy(r->id, m->request_id.data, ID_LEN);
+	r->operation = m->operation;
 	r->holder = (size_t)m->certificates[0].data[0] - 1;
 	r->purposes[r->n_purposes++] = COMMON__PURPOSE__AUTHENTICATION;
 	if (clock_fake_below(2))
@@ -88,7 +89,7 @@ static void assess(struct sim *s, const struct letter *l)
 		r->purposes[r->n_purposes++] = COMMON__PURPOSE__ENCRYPTION;
 	holder_id(r->holder, holder);
 	memcpy(body, r->id, ID_LEN);
-	sign(BYTES(body, sizeof(body)), &offer);
+	sim_ca_sign(BYTES(body, sizeof(body)), &offer);
 	a.offer = &offer;
 	a.delivery_public = pb_lend(BYTES(delivery, sizeof(delivery)));
 	a.holder_id = pb_lend(BYTES(holder, sizeof(holder)));
@@ -106,7 +107,7 @@ static void prepare(struct sim *s, const struct letter *l)
 	Ca__Nonce n = CA__NONCE__INIT;
 	AUTO(buf) struct buf *nonce = buf_new();
 
-	find_request(s, m->offer->body.data);
+	sim_ca_find(s, m->offer->body.data);
 	clock_random(buf_grow(nonce, 16), 16);
 	buf_add_u64(nonce, (uint64_t)clock_real_ms());
 	n.nonce = pb_lend(buf_bytes(nonce));
@@ -130,25 +131,18 @@ static bool nonce_is_old(struct bytes intent)
 	return clock_real_ms() - (int64_t)when > NONCE_MS;
 }
 
-static void verify(struct sim *s, const struct letter *l)
+Ca__Verified *sim_ca_verified(const struct sim_request *r)
 {
-	const Common__Evidence *e = ((const Ca__Verify *)l->body)->evidence;
-	struct sim_request *r = find_request(s, e->intent.data);
 	Ca__Verified v = CA__VERIFIED__INIT;
 	Ca__Wanted wanted[4], *list[4];
-	uint8_t holder[SHA256_LEN], card[SHA256_LEN] = { 9 }, body[48] = { 0 }, pkcs10[80] = { 4 },
-				    hash[32] = { 5 };
+	uint8_t holder[SHA256_LEN], device[SHA256_LEN], card[SHA256_LEN] = { 9 }, body[48] = { 0 },
+							pkcs10[80] = { 4 }, hash[32] = { 5 };
 	Common__Signed receipt;
 
-	if (!r->verified && nonce_is_old(pb_bytes(e->intent))) {
-		fail(s, l, &ERR_NONCE_EXPIRED);
-		return;
-	}
-	r->verified = true;
-	memcpy(r->device, e->statement->statement.data, SHA256_LEN);
 	holder_id(r->holder, holder);
+	memcpy(device, r->device, SHA256_LEN);
 	memcpy(body, r->id, ID_LEN);
-	sign(BYTES(body, sizeof(body)), &receipt);
+	sim_ca_sign(BYTES(body, sizeof(body)), &receipt);
 	for (size_t i = 0; i < r->n_purposes; i++) {
 		ca__wanted__init(&wanted[i]);
 		list[i] = &wanted[i];
@@ -163,13 +157,40 @@ static void verify(struct sim *s, const struct letter *l)
 	v.receipt = &receipt;
 	v.holder_id = pb_lend(BYTES(holder, sizeof(holder)));
 	v.holder_name = (char *)(uintptr_t) "A Holder";
-	v.device_id = pb_lend(BYTES(r->device, SHA256_LEN));
+	v.device_id = pb_lend(BYTES(device, SHA256_LEN));
 	v.platform = (char *)(uintptr_t) "linux";
 	v.card_id = pb_lend(BYTES(card, sizeof(card)));
 	v.n_wanted = r->n_purposes;
 	v.wanted = list;
 	v.intent_hash = pb_lend(BYTES(hash, sizeof(hash)));
-	answer(s, l, MSG_CA_VERIFIED, &v);
+	return msg_dup(&v.base);
+}
+
+static void note_receipt(struct sim *s, struct sim_request *r, const Common__Evidence *e)
+{
+	struct sim_known row = { .what = CA__KNOWN__KNOWN_RECEIPT, .id_len = ID_LEN };
+
+	if (r->verified)
+		return;
+	r->verified = true;
+	r->evidence = msg_pack_type(&e->base);
+	memcpy(r->device, e->statement->statement.data, SHA256_LEN);
+	memcpy(row.id, r->id, ID_LEN);
+	sim_log_add(s, &row);
+}
+
+static void verify(struct sim *s, const struct letter *l)
+{
+	const Common__Evidence *e = ((const Ca__Verify *)l->body)->evidence;
+	struct sim_request *r = sim_ca_find(s, e->intent.data);
+
+	if (!r->verified && nonce_is_old(pb_bytes(e->intent))) {
+		fail(s, l, &ERR_NONCE_EXPIRED);
+		return;
+	}
+	note_receipt(s, r, e);
+	AUTO_MSG Ca__Verified *v = sim_ca_verified(r);
+	answer(s, l, MSG_CA_VERIFIED, v);
 }
 
 /* --- make, certify, sign --- */
@@ -177,7 +198,7 @@ static void verify(struct sim *s, const struct letter *l)
 static void make(struct sim *s, const struct letter *l)
 {
 	const Ca__Make *m = l->body;
-	struct sim_request *r = find_request(s, m->receipt->body.data);
+	struct sim_request *r = sim_ca_find(s, m->receipt->body.data);
 	Ca__Made made = CA__MADE__INIT;
 	uint8_t body[64] = { 6 };
 	Common__Signed ticket;
@@ -188,7 +209,7 @@ static void make(struct sim *s, const struct letter *l)
 		return;
 	}
 	r->made = true;
-	sign(BYTES(body, sizeof(body)), &ticket);
+	sim_ca_sign(BYTES(body, sizeof(body)), &ticket);
 	made.ticket = &ticket;
 	made.sealed_device = pb_lend(BYTES(body, sizeof(body)));
 	made.sealed_history = pb_lend(BYTES(body, 61));
@@ -218,6 +239,12 @@ static struct sim_cert *new_cert(
 	memcpy(t->device, r->device, SHA256_LEN);
 	t->purpose = purpose;
 	snprintf(t->serial, sizeof(t->serial), "%032zx", s->ca.n_certs + 0x1000);
+	struct sim_known row = {
+		.what = CA__KNOWN__KNOWN_CERTIFICATE, .id_len = ID_LEN, .purpose = purpose
+	};
+	memcpy(row.id, r->id, ID_LEN);
+	memcpy(row.serial, t->serial, sizeof(row.serial));
+	sim_log_add(s, &row);
 	return t;
 }
 
@@ -229,14 +256,30 @@ static void note_head(struct sim *s, const Common__AuditHead *head)
 	memcpy(s->ca.head_hash, head->hash.data, SHA256_LEN);
 }
 
+Ca__Certified *sim_ca_certified(const struct sim_cert *t)
+{
+	Ca__Certified c = CA__CERTIFIED__INIT;
+	uint8_t der[100] = { 8 };
+	char serial[sizeof(t->serial)];
+	ProtobufCBinaryData chain = pb_lend(BYTES(der, 90));
+
+	memcpy(serial, t->serial, sizeof(serial));
+	memcpy(der + 1, t->serial, 32);
+	c.certificate = pb_lend(BYTES(der, sizeof(der)));
+	c.serial = serial;
+	c.not_before_ms = clock_real_ms();
+	c.not_after_ms = clock_real_ms() + VALID_MS;
+	c.n_chain = 1;
+	c.chain = &chain;
+	c.revoked = t->revoked;
+	return msg_dup(&c.base);
+}
+
 static void certify(struct sim *s, const struct letter *l)
 {
 	const Ca__Certify *m = l->body;
-	struct sim_request *r = find_request(s, m->receipt->body.data);
+	struct sim_request *r = sim_ca_find(s, m->receipt->body.data);
 	struct sim_cert *t = find_cert(s, r->id, m->purpose);
-	Ca__Certified c = CA__CERTIFIED__INIT;
-	uint8_t der[100] = { 8 };
-	ProtobufCBinaryData chain = pb_lend(BYTES(der, 90));
 
 	note_head(s, m->audit);
 	if (m->purpose == COMMON__PURPOSE__ENCRYPTION && (!m->ticket || !r->made))
@@ -247,15 +290,8 @@ static void certify(struct sim *s, const struct letter *l)
 	}
 	if (!t)
 		t = new_cert(s, r, m->purpose);
-	memcpy(der + 1, t->serial, 32);
-	c.certificate = pb_lend(BYTES(der, sizeof(der)));
-	c.serial = t->serial;
-	c.not_before_ms = clock_real_ms();
-	c.not_after_ms = clock_real_ms() + VALID_MS;
-	c.n_chain = 1;
-	c.chain = &chain;
-	c.revoked = t->revoked;
-	answer(s, l, MSG_CA_CERTIFIED, &c);
+	AUTO_MSG Ca__Certified *c = sim_ca_certified(t);
+	answer(s, l, MSG_CA_CERTIFIED, c);
 }
 
 /* Numbers of a device only grow; the same item again is the same. False: this one comes too late. */
@@ -274,6 +310,11 @@ static bool note_number(struct sim *s, const Ca__SignItem *m)
 	memcpy(t->item, m->item_id.data, ID_LEN);
 	memcpy(t->device, m->device_id.data, SHA256_LEN);
 	t->number = m->number;
+	struct sim_known row = {
+		.what = CA__KNOWN__KNOWN_ITEM, .id_len = SHA256_LEN, .number = m->number
+	};
+	memcpy(row.id, t->device, SHA256_LEN);
+	sim_log_add(s, &row);
 	return true;
 }
 
@@ -299,7 +340,7 @@ static void sign_item(struct sim *s, const struct letter *l)
 	buf_add_bytes(body, pb_bytes(m->item_id));
 	buf_add_u64(body, m->number);
 	buf_add_u8(body, (uint8_t)m->kind);
-	sign(buf_bytes(body), &item);
+	sim_ca_sign(buf_bytes(body), &item);
 	out.item = &item;
 	out.payload = m->payload;
 	if (m->kind == CA__ITEM_KIND__CHAIN || m->kind == CA__ITEM_KIND__APP)
@@ -309,6 +350,17 @@ static void sign_item(struct sim *s, const struct letter *l)
 
 /* --- revocations --- */
 
+static void revoke_one(struct sim *s, struct sim_cert *t, unsigned int reason)
+{
+	struct sim_known row = { .what = CA__KNOWN__KNOWN_REVOKED, .reason = reason };
+
+	if (t->revoked)
+		return;
+	t->revoked = true;
+	memcpy(row.serial, t->serial, sizeof(row.serial));
+	sim_log_add(s, &row);
+}
+
 static void revoke(struct sim *s, const struct letter *l)
 {
 	const Ca__Revoke *m = l->body;
@@ -317,10 +369,23 @@ static void revoke(struct sim *s, const struct letter *l)
 	note_head(s, m->audit);
 	for (size_t i = 0; i < s->ca.n_certs; i++) {
 		if (strcmp(s->ca.cert[i].serial, m->serial) == 0)
-			s->ca.cert[i].revoked = true;
+			revoke_one(s, &s->ca.cert[i], m->reason);
 	}
 	out.revoked_ms = clock_real_ms();
 	answer(s, l, MSG_CA_REVOKED, &out);
+}
+
+static void lose(struct sim *s, const Ca__RevokeDevice *m)
+{
+	struct sim_known row = {
+		.what = CA__KNOWN__KNOWN_DEVICE_REVOKED, .id_len = SHA256_LEN, .reason = m->reason
+	};
+
+	if (s->ca.n_lost == ARRAY_LEN(s->ca.lost))
+		sim_fail(s, "too many lost devices for this test");
+	memcpy(s->ca.lost[s->ca.n_lost++], m->device_id.data, SHA256_LEN);
+	memcpy(row.id, m->device_id.data, SHA256_LEN);
+	sim_log_add(s, &row);
 }
 
 static void revoke_device(struct sim *s, const struct letter *l)
@@ -328,11 +393,11 @@ static void revoke_device(struct sim *s, const struct letter *l)
 	const Ca__RevokeDevice *m = l->body;
 	Ca__Revoked out = CA__REVOKED__INIT;
 
-	if (!is_lost(s, m->device_id.data) && s->ca.n_lost < ARRAY_LEN(s->ca.lost))
-		memcpy(s->ca.lost[s->ca.n_lost++], m->device_id.data, SHA256_LEN);
+	if (!is_lost(s, m->device_id.data))
+		lose(s, m);
 	for (size_t i = 0; i < s->ca.n_certs; i++) {
 		if (memcmp(s->ca.cert[i].device, m->device_id.data, SHA256_LEN) == 0)
-			s->ca.cert[i].revoked = true;
+			revoke_one(s, &s->ca.cert[i], m->reason);
 	}
 	out.revoked_ms = clock_real_ms();
 	answer(s, l, MSG_CA_REVOKED, &out);
@@ -359,16 +424,33 @@ static void status(struct sim *s, const struct letter *l)
 	answer(s, l, MSG_CA_STATUS_REPLY, &out);
 }
 
+static void reconcile(struct sim *s, const struct letter *l)
+{
+	AUTO_MSG Ca__Reconciled *m = NULL;
+
+	sim_log_page(s, l->body, &m);
+	answer(s, l, MSG_CA_RECONCILED, m);
+}
+
+static void recall(struct sim *s, const struct letter *l)
+{
+	AUTO_MSG Ca__Recalled *m = NULL;
+
+	sim_log_recall(s, l->body, &m);
+	answer(s, l, MSG_CA_RECALLED, m);
+}
+
 /* A bad day: retried, blocked, or refused for good. The answer may be lost after the work was done. */
 static bool bad_day(struct sim *s, const struct letter *l)
 {
-	if (l->ask.kind != ASK_JOB)
+	bool catching_up = l->ask.kind == ASK_RECONCILE || l->ask.kind == ASK_RECALL;
+	if (l->ask.kind != ASK_JOB && !catching_up)
 		return false;
 	if (sim_chance(s, 8)) {
 		fail(s, l, &ERR_CA_UNREACHABLE);
 		return true;
 	}
-	if (sim_chance(s, 40)) {
+	if (!catching_up && sim_chance(s, 40)) {
 		fail(s, l, &ERR_CA_MISCONFIGURED);
 		return true;
 	}
@@ -419,6 +501,8 @@ void sim_ca_receive(struct sim *s, const struct letter *l)
 		[MSG_CA_REVOKE_DEVICE - MSG_CA_ASSESS] = revoke_device,
 		[MSG_CA_CRL - MSG_CA_ASSESS] = publish,
 		[MSG_CA_STATUS - MSG_CA_ASSESS] = status,
+		[MSG_CA_RECONCILE - MSG_CA_ASSESS] = reconcile,
+		[MSG_CA_RECALL - MSG_CA_ASSESS] = recall,
 	};
 
 	if (l->ask.kind == ASK_NOTICE || l->ask.kind == ASK_CHANNELS) {

@@ -107,6 +107,11 @@ void sim_check_asked(struct sim *s, const struct ask *ask)
 		sim_fail(s, "derivd-ca is asked before the request is committed");
 }
 
+bool sim_has_receipt(struct sim *s, const uint8_t request[static ID_LEN])
+{
+	return holds(s, "evidence", "request", BYTES(request, ID_LEN), "receipt IS NOT NULL");
+}
+
 static void none(struct sim *s, const char *what, const char *sql)
 {
 	int64_t n = sim_count(s, sql);

@@ -40,6 +40,7 @@ void sim_device_new(struct sim *s, size_t d)
 	t->spki = sig_spki(t->identity);
 	sha256(buf_bytes(t->spki), t->id);
 	clock_random(t->random, sizeof(t->random));
+	sim_log_phone(s, t);
 	t->stubborn = s->trouble && clock_fake_below(4) == 0;
 }
 
@@ -242,6 +243,8 @@ void sim_device_receive(struct sim *s, const struct letter *l)
 		t->told_two = t->told_two || err_is(l->error, &ERR_TWO_DEVICES);
 		if (!err_is(l->error, &ERR_DEVICE_UNKNOWN))
 			t->has_invitation = false;
+		else if (t->last_number)
+			sim_device_lost(s, d); /* it comes again */
 		break;
 	default:
 		break;

@@ -10,6 +10,7 @@
 
 #define STEPS_QUIET 400
 #define STEPS_TROUBLE 2000
+#define STEPS_PAST 500
 
 static struct sim sim;
 static char *path;
@@ -82,6 +83,24 @@ static void troubled_world(uint64_t seed, unsigned int *ret_crashes, unsigned in
 	sim_stop(&sim);
 }
 
+/* The store is put back in the middle. */
+static void past_world(uint64_t seed, unsigned int *ret_lost, unsigned int *ret_by_hand)
+{
+	sim_start(&sim, seed, path);
+	sim.trouble = sim.past = true;
+	sim_run(&sim, (unsigned int)(200 + seed * 37 % 500));
+	sim_past_keep(&sim);
+	sim_run(&sim, STEPS_PAST);
+	sim_past_return(&sim);
+	sim_run(&sim, STEPS_PAST);
+	sim_past_accept(&sim);
+	sim_run(&sim, STEPS_PAST);
+	sim_settle(&sim);
+	*ret_lost += sim.lost;
+	*ret_by_hand += sim.by_hand;
+	sim_stop(&sim);
+}
+
 static uint64_t number_from(const char *variable, uint64_t fallback)
 {
 	const char *text = getenv(variable);
@@ -101,7 +120,7 @@ static void crash_everywhere(unsigned int stride)
 int main(void)
 {
 	uint64_t worlds = number_from("SIM_WORLDS", 16), seed = number_from("SIM_SEED", 0);
-	unsigned int crashes = 0, delivered = 0;
+	unsigned int crashes = 0, delivered = 0, lost = 0, by_hand = 0;
 
 	/* The journal of some hundred crashes helps nobody; SIM_LOG=1 shows it. */
 	if (!getenv("SIM_LOG") && !freopen("/dev/null", "w", stderr))
@@ -110,7 +129,10 @@ int main(void)
 	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	path = xasprintf("%s/derivd-sim-%d.db", dir, (int)getpid());
 	if (seed) {
-		troubled_world(seed, &crashes, &delivered);
+		if (getenv("SIM_PAST"))
+			past_world(seed, &lost, &by_hand);
+		else
+			troubled_world(seed, &crashes, &delivered);
 		printf("ok 1 - seed %llu\n1..1\n", (unsigned long long)seed);
 		free(path);
 		return 0;
@@ -119,8 +141,15 @@ int main(void)
 	for (uint64_t i = 1; i <= worlds; i++)
 		troubled_world(i, &crashes, &delivered);
 	bool all = saw_everything();
-	printf("%s 2 - %llu worlds with %u crashes, %u items delivered\n1..2\n",
-		all ? "ok" : "not ok", (unsigned long long)worlds, crashes, delivered);
+	printf("%s 2 - %llu worlds with %u crashes, %u items delivered\n", all ? "ok" : "not ok",
+		(unsigned long long)worlds, crashes, delivered);
+	for (uint64_t i = 1; i <= worlds; i++)
+		past_world(i, &lost, &by_hand);
+	bool older = lost > 0 && by_hand > 0 && by_hand < worlds;
+	printf("%s 3 - %llu worlds with a store that is put back, %u times by hand: %u requests "
+	       "came "
+	       "back\n1..3\n",
+		older ? "ok" : "not ok", (unsigned long long)worlds, by_hand, lost);
 	free(path);
-	return !all;
+	return !all || !older;
 }
