@@ -145,6 +145,9 @@ static void say_what_is_left(const struct setup *s)
 		(void)printf(_("  Take away the keys in %s: whoever has them can make another CA, "
 			       "or read mail.\n"),
 			setup_value(s, SETUP_KEYS));
+	if (setup_value(s, SETUP_KEYS))
+		(void)printf(_("  They have no passphrase. Put one on each before it is kept:  "
+			       "openssl pkey -aes256 -in KEY -out FILE\n"));
 	if (url)
 		(void)printf(_("  Have your web server show %s as %s.\n"), public, url);
 	if (s->answers[SETUP_OPERATORS].n)

@@ -158,7 +158,9 @@ static struct err *compare(const struct setup *s, enum setup_key key, const char
 					      : NULL;
 
 	if (s->found.ca && now && strcmp(now, given) != 0)
-		return ctl_usage(_("--%s %s: this deployment has %s, and phones know it by that"),
+		return ctl_usage(
+			_("--%s %s: this deployment has %s, and phones know it by that; what to "
+			  "do: OPERATE.md, another name"),
 			setup_questions[key].option, given, now);
 	if ((key == SETUP_FROM || key == SETUP_NOTIFY) && !s->found.notices)
 		return ctl_usage(_("--%s goes with --smtp"), setup_questions[key].option);

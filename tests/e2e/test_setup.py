@@ -11,7 +11,7 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from kiosk import GROUPS, MONITOR, OPERATOR, AUDITOR, OFFICER, UIDS, Kiosk, run, wait_for  # noqa: E402
+from kiosk import GROUPS, MONITOR, OPERATOR, AUDITOR, OFFICER, UIDS, Kiosk, Terminal, run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -246,6 +246,7 @@ def _():
         tap.equal(t.end(), 0, t.all)
         tap.contains(t.all, "done     the CA")
         tap.contains(t.all, "Take away the keys")
+        tap.contains(t.all, "They have no passphrase")
     with open(kiosk.at("etc/courier.conf.d/10-setup.conf")) as f:
         text = f.read()
     for line in ('smtp = "smtp://127.0.0.1:2525"', "smtp-tls = false", 'operators = {"ops@example.org", "two@example.org"}'):
@@ -282,9 +283,21 @@ def _():
     done = kiosk.setup(host="127.0.0.9", check=False)
     tap.equal(done.returncode, 2)
     tap.contains(done.stderr, "phones know it by that")
+    tap.contains(done.stderr, "OPERATE.md, another name")
     after = {f: open(f, "rb").read() for f in before}
     tap.equal([f for f in before if before[f] != after[f]], [], "files that changed")
     kiosk.halt()
+
+
+@tap.test("a passphrase, put on the root's key as setup says, is asked for when the CRL is renewed")
+def _():
+    kept = kiosk.at("root.kept")
+    run("openssl", "pkey", "-aes256", "-in", kiosk.at("keys/root.key"), "-out", kept, "-passout", "pass:open sesame")
+    with Terminal([kiosk.program("derivd-ca"), "crl", "--root", kept], env={**os.environ, **kiosk.environment("derivd-ca")}) as t:
+        t.expect("pass phrase")
+        t.type("open sesame\n")
+        t.expect("The root's CRL is published")
+        tap.equal(t.end(), 0)
 
 
 def interpose(name, todo):
