@@ -2,7 +2,7 @@
 
 EXTRA_DIST += .clang-tidy .ci/run \
 	contrib/check contrib/check-layers contrib/demo contrib/demo-story contrib/deps contrib/lint \
-	contrib/package contrib/spelling tests/lib/kiosk.py tests/lib/units.py
+	contrib/package contrib/spelling tests/lib/kiosk.py tests/lib/spawned.py tests/lib/units.py
 EXTRA_DIST += contrib/debian/changelog contrib/debian/control contrib/debian/copyright contrib/debian/rules \
 	contrib/debian/derivctl.install contrib/debian/derivd-device.install contrib/debian/derivd-gateway.install \
 	contrib/debian/derivd-gateway.postrm contrib/debian/derivd.dirs \

@@ -19,7 +19,7 @@ import pki  # noqa: E402
 from cac import Cac  # noqa: E402
 from der import context, ia5, octets, oid, printable, seq, set_of, tlv, utf8  # noqa: E402
 from faults import Faults  # noqa: E402
-from kiosk import MAKE_CARD, PIN, UIDS, Kiosk, run  # noqa: E402
+from kiosk import MAKE_CARD, PIN, UIDS, Kiosk, kiosk_home, run  # noqa: E402
 from rig import RigError, build_dir  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -34,9 +34,9 @@ CN, ORGANIZATION, COUNTRY, SERIAL = "2.5.4.3", "2.5.4.10", "2.5.4.6", "2.5.4.5"
 
 tap = Tap()
 tap.need("pcscd", "openssl")
-store = tap.use(tempfile.TemporaryDirectory(prefix="odd-"))
-os.environ["SOFTHSM2_CONF"] = f"{store}/softhsm2.conf"  # for the services, too
-lying = dict(LYING="mechanism-unlisted", LYING_KEY=f"{store}/key.pem", LYING_CERT=f"{store}/cert.pem", LYING_PIN=PIN)
+store = tap.use(tempfile.TemporaryDirectory(prefix="odd-", dir=kiosk_home()))
+os.environ["SOFTHSM2_CONF"] = f"{store}/softhsm2.conf"
+lying = dict(SOFTHSM2_CONF=f"{store}/softhsm2.conf", LYING="mechanism-unlisted", LYING_KEY=f"{store}/key.pem", LYING_CERT=f"{store}/cert.pem", LYING_PIN=PIN)
 kiosk = tap.use(Kiosk(start=False, setenv=lying))
 kiosk.configure(derivd="devices-per-holder = 100\n")
 kiosk.start()

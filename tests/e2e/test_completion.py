@@ -39,7 +39,7 @@ source {home}/_derivctl
 def offered(shell, *words, uid=OPERATOR):
     script = {"bash": ["bash", "--norc", "-c", BASH.format(home=HOME), "bash"],
               "zsh": ["zsh", "-f", "-c", ZSH.format(home=HOME), "zsh"]}[shell]
-    words = ["derivctl", "-C", kiosk.dir, *words]
+    words = ["derivctl", *kiosk.services.ctl()[1:], *words]
     done = subprocess.run(script + words, capture_output=True, text=True, cwd=HOME, **kiosk.as_person(uid),
                           env={"PATH": f"{kiosk.bin}:{os.environ['PATH']}", "LANG": "de_DE.UTF-8"}, timeout=60)
     tap.equal(done.stderr, "", f"what {shell} complains of")

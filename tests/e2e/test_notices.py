@@ -10,7 +10,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from kiosk import AUDITOR, OFFICER, Kiosk, wait_for  # noqa: E402
+from kiosk import AUDITOR, OFFICER, Kiosk, kiosk_home, wait_for  # noqa: E402
 from postfix import POSTFIX, SASLPASSWD, Postfix  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -18,9 +18,10 @@ tap = Tap()
 if not POSTFIX or not SASLPASSWD:
     print("1..0 # SKIP there is no Postfix with SASL: apt-get install postfix sasl2-bin")
     sys.exit(0)
-directory = tempfile.mkdtemp(prefix="kiosk-", dir="/tmp")
+directory = tempfile.mkdtemp(prefix="kiosk-", dir=kiosk_home())
 kiosk = Kiosk(directory, setenv={"CREDENTIALS_DIRECTORY": os.path.join(directory, "credentials")})
 kiosk.own = True
+kiosk.services.may_write("derivd-notice@", kiosk.at("told"))
 tap.use(kiosk)
 os.makedirs(kiosk.at("postfix"))
 server = tap.use(Postfix(kiosk.at("postfix")))

@@ -20,7 +20,7 @@ import threading
 import traceback
 
 from gateway import INLINE_MAX, NUMBERS, Closed, Core, Message, one, pb, unpb
-from kiosk import UIDS, wait_for
+from kiosk import UIDS, KioskError, wait_for
 
 WAIT = 60
 CLIENT = {"ca": "derivd", "gateway": "derivd-gateway"}
@@ -148,8 +148,7 @@ class Between:
         os.chmod(self.path, was.st_mode & 0o777)
         self.listener.listen(16)
         threading.Thread(target=self._accept, daemon=True).start()
-        self._reconnect()
-        wait_for(f"{self.name} to come by", lambda: self.pairs)
+        wait_for(f"{self.name} to come by", self._come_by)
         self._settle()
         return self
 
@@ -167,6 +166,13 @@ class Between:
     def _reconnect(self):
         """Connections that go past us end: the worker of ca.sock, or the client of gateway.sock."""
         self.kiosk.kill("derivd-ca" if self.name == "ca" else "derivd-gateway")
+
+    def _come_by(self):
+        """Again, if it does not: what was only about to connect when the others ended goes past us."""
+        self._reconnect()
+        with contextlib.suppress(KioskError):
+            wait_for("a connection", lambda: self.pairs, 10)
+        return self.pairs
 
     def _settle(self):
         wait_for("derivd-ca", lambda: self.kiosk.ctl_json("status", uid=0)[0]["ca_reachable"])

@@ -13,7 +13,6 @@ under one directory; servers listen on loopback only.
 
 import fcntl
 import functools
-import glob
 import http.server
 import json
 import os
@@ -31,7 +30,6 @@ import termios
 import threading
 import time
 
-from rig import Process, Rig, build_dir
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -252,97 +250,17 @@ class Device:
         return json.loads(self.run("status", "--json").stdout)
 
 
-class Spawned:
-    """The services of a kiosk under derivd-spawn, everything of theirs in its directory. units.Units is the same for installed
-    ones; KIOSK_SERVICES=units says that they are."""
-
-    home, port = "/tmp", None
-
-    def __init__(self, kiosk):
-        self.kiosk = kiosk
-
-    @property
-    def bin(self):
-        return self.at("bin")
-
-    def at(self, name):
-        return os.path.join(self.kiosk.dir, name)
-
-    def program(self, name):
-        return os.path.join(self.kiosk.bin, name)
-
-    def ctl(self):
-        return [self.program("derivctl"), "-C", self.kiosk.dir]
-
-    def rig(self, readers):
-        return Rig(self.at("rig")).start(readers)
-
-    def gateway_owner(self):
-        return ["--owner", f"{UIDS['derivd-gateway']}:{UIDS['derivd-gateway']}"]
-
-    def gateway_conf(self):
-        return f"""
-certificate = "{self.at('etc/gateway/gateway.pem')}"
-key = "{self.at('etc/gateway/gateway.key')}"
-"""
-
-    def install(self):
-        """The tree may be where nobody but root looks, such as root's home: services and people run programs from here."""
-        os.makedirs(self.kiosk.bin)
-        for path in glob.glob(os.path.join(build_dir(), "deriv*")) + glob.glob(os.path.join(build_dir(), "lib*.so.*")):
-            if os.path.isfile(path):
-                shutil.copy(path, self.kiosk.bin)
-        for path in glob.glob(os.path.join(build_dir(), "po/*/LC_MESSAGES")):
-            shutil.copytree(path, self.at(f"locale/{path.split('/')[-2]}/LC_MESSAGES"))
-
-    def start(self):
-        """What runs then: it is alive(), and end()s."""
-        kiosk = self.kiosk
-        host = f"[{kiosk.host}]" if ":" in kiosk.host else kiosk.host
-        args = [self.program("derivd-spawn"), "--bin", kiosk.bin, "--listen", f"{host}:{kiosk.port}"]
-        for name, uid in UIDS.items():
-            args += ["--user", f"{name}={uid}:{uid}"]
-        for name, value in kiosk.setenv.items():
-            args += ["--setenv", f"{name}={value}"]
-        args += ["--mode", "card.sock=0666", "--mode", "officer.sock=0666", kiosk.dir]
-        return Process.start(args, self.at("log/spawn.log"), True, env=kiosk.environment())
-
-    def ready(self):
-        return os.path.exists(self.at("run/ready"))
-
-    def logs(self):
-        text = ""
-        for name in sorted(os.listdir(self.at("log"))):
-            with open(self.at(f"log/{name}"), errors="replace") as f:
-                text += f"--- {name}\n{f.read()[-4000:]}"
-        return text
-
-    def log(self, program):
-        with open(self.at(f"log/{program}.log"), errors="replace") as f:
-            return f.read()
-
-    def pids(self, program):
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                exe = os.readlink(f"/proc/{pid}/exe")
-                with open(f"/proc/{pid}/environ", "rb") as f:
-                    mine = f"RUNTIME_DIRECTORY={self.at('run')}".encode() in f.read()
-            except OSError:
-                continue
-            if mine and os.path.basename(exe) == program:
-                found.append(int(pid))
-        return found
-
-    def stop(self):
-        pass
+def kiosk_home():
+    """Where the services can read what a test makes: they have a /tmp of their own in a unit."""
+    return "/srv" if os.environ.get("KIOSK_SERVICES") == "units" else "/tmp"
 
 
 def services_of(kiosk):
-    if os.environ.get("KIOSK_SERVICES") != "units":
-        return Spawned(kiosk)
-    import units  # needs what is here
-    return units.Units(kiosk)
+    """KIOSK_SERVICES=units: the machine's own ones, installed. It has them once: another kiosk of the same test has others."""
+    import spawned  # they need what is here
+    import units
+    installed = os.environ.get("KIOSK_SERVICES") == "units" and not units.Units.taken
+    return units.Units(kiosk) if installed else spawned.Spawned(kiosk)
 
 
 class Kiosk:
@@ -356,7 +274,7 @@ class Kiosk:
         self.own = directory is None
         self.dir = directory and os.path.realpath(directory)
         self.services = services_of(self)
-        self.dir = self.dir or tempfile.mkdtemp(prefix="kiosk-", dir=self.services.home)
+        self.dir = self.dir or tempfile.mkdtemp(prefix="kiosk-", dir=kiosk_home())
         self.bin = self.services.bin
         self.alg = alg
         self.n_readers = readers

@@ -12,6 +12,7 @@
 import atexit
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -31,6 +32,8 @@ class Skipped(Exception):
 class Tap:
     def __init__(self):
         self.tests = []
+        # {part of a title: why it is skipped}, from who runs the tests where not all of them can be run.
+        self.left_out = json.loads(os.environ.get("TAP_LEFT_OUT", "{}"))
         self.cleanups = contextlib.ExitStack()
         # What was set up is cleared away also when the test is told to stop, or breaks off while setting up.
         atexit.register(self.cleanups.close)
@@ -103,6 +106,9 @@ class Tap:
     def _run_one(self, number, title, function):
         began = time.monotonic()
         try:
+            for part, why in self.left_out.items():
+                if part in title:
+                    self.skip(why)
             function()
             print(f"ok {number} - {title}", flush=True)
             result = True

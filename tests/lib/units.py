@@ -12,7 +12,8 @@ from kiosk import KioskError, run
 from rig import Rig
 
 PRISTINE = "/srv/etc-derivd"  # as the packages brought it
-PLACES = {"etc/gateway": "/etc/derivd", "etc": "/etc/derivd", "run": "/run/derivd", "lib": "/var/lib", "locale": "/usr/share/locale"}
+PLACES = {"etc/gateway": "/etc/derivd", "etc": "/etc/derivd", "run": "/run/derivd", "lib": "/var/lib", "credentials": "/etc/derivd",
+          "locale": "/usr/share/locale"}
 STATES = ("derivd", "derivd-ca", "derivd-metrics")
 SOCKETS = ("derivd", "derivd-uplink", "derivd-gateway", "derivd-ca", "derivd-ca-officer", "derivd-card", "derivd-courier",
            "derivd-notice")
@@ -84,12 +85,15 @@ def halt():
 
 
 class Units:
-    """What kiosk.Spawned is for derivd-spawn."""
+    """What spawned.Spawned is for derivd-spawn."""
 
-    home, port, bin = "/srv", 7443, "/usr/bin"
+    port, bin = 7443, "/usr/bin"
+    taken = False
 
     def __init__(self, kiosk):
         self.kiosk = kiosk
+        self.own = {name: "" for name in SERVICES}  # of each drop-in, beside what all have
+        Units.taken = True
         self.cursor = run("journalctl", "--quiet", "-n", "0", "--show-cursor").stdout.rpartition("cursor: ")[2].strip()
 
     def at(self, name):
@@ -109,6 +113,9 @@ class Units:
 
     def rig(self, readers):
         return UnitRig("/opt/rig").start(readers)
+
+    def may_write(self, service, path):
+        self.own[service] += f"ReadWritePaths={path}\n"
 
     def gateway_owner(self):
         return []  # root's: systemd gives it to the service
@@ -131,9 +138,12 @@ class Units:
         run("systemd-tmpfiles", "--create", "derivd.conf")
 
     def start(self):
-        settings = "".join(f'Environment="{name}={value}"\n' for name, value in self.kiosk.setenv.items())
+        # Credentials are systemd's to bring.
+        settings = "".join(f'Environment="{name}={value}"\n' for name, value in self.kiosk.setenv.items()
+                           if name != "CREDENTIALS_DIRECTORY")
         for name in SERVICES:
-            dropin(f"{name}.service", f"[Service]\n{settings}" if settings else None)
+            text = settings + self.own[name]
+            dropin(f"{name}.service", f"[Service]\n{text}" if text else None)
         systemctl("daemon-reload")
         sockets = [f"{name}.socket" for name in SOCKETS]
         done = systemctl("start", *sockets, "derivd.service", "derivd-gateway.service", check=False)
