@@ -384,8 +384,13 @@ def _():
         with open(f"{lib}/ballast", "wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(4096))
-        # What SQLite has of the disk already is used first.
-        expect_soon(("store", "store-full"))
+
+        def filled():
+            # What SQLite has of the disk already is used first.
+            kiosk.ctl("queue", "retry", check=False)
+            return found() == {("store", "store-full")}
+
+        wait_for("a full store", filled)
         os.unlink(f"{lib}/ballast")
         expect_soon()
     finally:
