@@ -21,13 +21,13 @@ if not POSTFIX or not SASLPASSWD:
 directory = tempfile.mkdtemp(prefix="kiosk-", dir=kiosk_home())
 kiosk = Kiosk(directory, setenv={"CREDENTIALS_DIRECTORY": os.path.join(directory, "credentials")})
 kiosk.own = True
+os.makedirs(kiosk.at("told"))
+os.chmod(kiosk.at("told"), 0o777)
 kiosk.services.may_write("derivd-notice@", kiosk.at("told"))
 tap.use(kiosk)
 os.makedirs(kiosk.at("postfix"))
 server = tap.use(Postfix(kiosk.at("postfix")))
 hook = kiosk.write("hook", f"#!/bin/sh\n{{ echo \"$*\"; cat; echo; }} >>{kiosk.at('told/log')}\n", 0o755)
-os.makedirs(kiosk.at("told"))
-os.chmod(kiosk.at("told"), 0o777)
 MAIL = f"""
 smtp = "smtp://127.0.0.1:{server.port}"
 smtp-ca = "{server.at("ca.pem")}"
