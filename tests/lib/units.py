@@ -171,6 +171,11 @@ class Units:
         run("journalctl", "--sync")
         return run("journalctl", "--quiet", "--no-pager", f"--after-cursor={self.cursor}", "-n", "80", "-o", "short-monotonic").stdout
 
+    def said(self):
+        """All of it, with its fields, and what systemd said of it."""
+        values = (str(v) for entry in self._entries() for k, v in sorted(entry.items()) if k[0] != "_")
+        return "\n".join(values).encode()
+
     def pids(self, program):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
