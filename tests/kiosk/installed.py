@@ -28,8 +28,9 @@ Environment=VREADER_DIR=/opt/rig LD_PRELOAD=/opt/rig/hotplug.so
 """
 
 
-def package(name):
-    directory = os.environ.get("KIOSK_PACKAGES", os.path.join(SOURCE, "_build/package"))
+def package(name, directory=None):
+    """In a directory; if none is given, the tree's."""
+    directory = directory or os.environ.get("KIOSK_PACKAGES", os.path.join(SOURCE, "_build/package"))
     found = glob.glob(os.path.join(directory, f"{name}_*.deb"))
     if len(found) != 1:
         raise KioskError(f"{directory}: {len(found)} packages {name}: run contrib/package")
@@ -91,6 +92,8 @@ class TellingSession(Session):
 
 
 class InstalledKiosk(Kiosk):
+    first = None  # the directory of the packages that come first, if not the tree's
+
     def __init__(self):
         super().__init__(tempfile.mkdtemp(prefix="kiosk-", dir=KIOSK_DIR), start=False, host=INSIDE)
         self.machine = self.network = None
@@ -102,7 +105,7 @@ class InstalledKiosk(Kiosk):
     def install(self):
         """Phones have the packaged program too."""
         for name in ("derivd-device", "libderivd-device0"):
-            run("dpkg-deb", "-x", package(name), self.at("phone"))
+            run("dpkg-deb", "-x", package(name, self.first), self.at("phone"))
         self.bin = self.at("phone/usr/bin")
 
     def prepare(self):

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 
 from kiosk import KioskError, run, wait_for
@@ -215,19 +216,28 @@ class Machine:
         return [json.loads(line) for line in out.splitlines()]
 
     def reboot(self):
-        """In order, as somebody would do it. systemd-nspawn ends then, and leaves it to others to start it again."""
-        self.run("systemctl", "reboot", check=False)
-        wait_for("the machine to go down", lambda: not self.holder.alive(), BOOT_WAIT)
-        self._kill()
+        """In order, as somebody would do it."""
+        self.off("reboot")
         self.boot()
 
-    def crash(self):
-        """As when the power fails: nothing is told to anybody. It is started again."""
+    def off(self, how="poweroff"):
+        """In order. After a reboot, too, systemd-nspawn ends, and leaves it to others to start the machine again."""
+        self.run("systemctl", how, check=False)
+        wait_for("the machine to go down", lambda: not self.holder.alive(), BOOT_WAIT)
         self._kill()
+
+    def crash(self, meanwhile=lambda: None):
+        """As when the power fails: nothing is told to anybody. It is started again. meanwhile: what is done while it is off."""
+        self._kill()
+        meanwhile()
         self.boot()
 
     def _kill(self):
         leader = self.leader
+        if leader:
+            # At once: unshare lets no SIGTERM disturb it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(leader), signal.SIGKILL)
         self.holder.end()
         wait_for("the machine's end", lambda: not leader or not os.path.exists(f"/proc/{leader}"))
         self.group.remove()

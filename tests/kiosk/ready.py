@@ -24,12 +24,16 @@ class ReadyKiosk(InstalledKiosk):
             self.machine.run("sh", "-e", "-c", f"cd /root && {line}", timeout=120)
         self.serves()
 
+    def units(self):
+        """That are to be active."""
+        return UNITS
+
     def states(self, *units):
         return {u: self.machine.show(u, "ActiveState") for u in units}
 
     def serves(self):
         """All is up, and each knows the others."""
-        wait_for("the services", lambda: set(self.states(*UNITS).values()) == {"active"})
+        wait_for("the services", lambda: set(self.states(*self.units()).values()) == {"active"})
         for what in ("ca_reachable", "gateway_connected"):
             wait_for(what, lambda w=what: self.ctl_json("status")[0][w])
 
