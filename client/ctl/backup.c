@@ -18,6 +18,7 @@
 #include "client/ctl/backup_sums.h"
 #include "client/ctl/options.h"
 #include "client/ctl/program.h"
+#include "client/ctl/restore_machine.h"
 
 static struct err *only_root(void)
 {
@@ -208,7 +209,8 @@ static struct err *run_both(const struct ctl *c, const char *dir, const char *ho
 }
 
 /* Nothing of it is changed before all of it has been looked at. */
-static struct err *put_back(const struct ctl *c, const char *dir, bool replace, bool only_check)
+static struct err *put_back(
+	const struct ctl *c, const char *dir, bool replace, bool only_check, bool *ret_fresh)
 {
 	AUTO_MEM char *conf = proc_config_path("deployment.conf");
 	AUTO_MEM char *etc = xasprintf("%s/" BACKUP_ETC, dir);
@@ -221,7 +223,8 @@ static struct err *put_back(const struct ctl *c, const char *dir, bool replace, 
 			  "or restored"),
 			conf);
 	TRY(check_tar(c, dir, etc));
-	if (access(conf, F_OK) != 0)
+	*ret_fresh = access(conf, F_OK) != 0;
+	if (*ret_fresh)
 		TRY(err_wrap(run_tar(c, etc, false), "the configuration"));
 	TRY(run_both(c, dir, "--check"));
 	return only_check ? NULL : run_both(c, dir, replace ? "--replace" : NULL);
@@ -229,7 +232,7 @@ static struct err *put_back(const struct ctl *c, const char *dir, bool replace, 
 
 struct err *cmd_restore(struct ctl *c, int argc, char **argv)
 {
-	bool replace = false, only_check = false;
+	bool replace = false, only_check = false, fresh = false;
 	const struct option_row rows[] = {
 		{ "replace", OPTION_FLAG, &replace },
 		{ "check", OPTION_FLAG, &only_check },
@@ -239,12 +242,14 @@ struct err *cmd_restore(struct ctl *c, int argc, char **argv)
 
 	TRY(options_parse(argc, argv, rows, 1, 1, &dir));
 	TRY(only_root());
-	TRY(put_back(c, dir, replace, only_check));
+	TRY(put_back(c, dir, replace, only_check, &fresh));
 	if (c->json) {
 		AUTO(json) json_t *j = json_pack("{s:s}", only_check ? "good" : "restored", dir);
 
 		json_print(j);
 	} else if (!only_check) {
+		if (fresh)
+			TRY(restore_machine_say(c));
 		(void)printf(_("Next:  derivd-ca check; start the services; derivctl status\n"));
 	}
 	return NULL;

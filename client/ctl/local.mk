@@ -8,7 +8,7 @@ CTL_LIBS = client/ctl/libctl.a $(EVIDENCE_LIBS) $(PROTO_LIBS) $(BASE_LIBS) $(SSL
 client_ctl_libctl_a_SOURCES = \
 	client/ctl/doctor.c client/ctl/doctor.h client/ctl/doctor.def client/ctl/doctor_core.c \
 	client/ctl/doctor_card.c client/ctl/doctor_gateway.c client/ctl/doctor_system.c \
-	client/ctl/audit.c client/ctl/backup.c client/ctl/backup_sums.c client/ctl/backup_sums.h client/ctl/checkpoint.c client/ctl/program.c client/ctl/program.h client/ctl/change.c client/ctl/ctl.c client/ctl/ctl.h client/ctl/evidence.c \
+	client/ctl/audit.c client/ctl/backup.c client/ctl/backup_sums.c client/ctl/backup_sums.h client/ctl/restore_machine.c client/ctl/restore_machine.h client/ctl/checkpoint.c client/ctl/program.c client/ctl/program.h client/ctl/change.c client/ctl/ctl.c client/ctl/ctl.h client/ctl/evidence.c \
 	client/ctl/json.c client/ctl/json.h client/ctl/lang.c client/ctl/lang.h client/ctl/options.c client/ctl/options.h client/ctl/officer.c client/ctl/person.c \
 	client/ctl/person.h client/ctl/pins.c client/ctl/qr.c client/ctl/qr.h client/ctl/roles.c client/ctl/session.c client/ctl/session.h \
 	client/ctl/setup.c client/ctl/setup.h client/ctl/setup_part.h client/ctl/setup_anchor.c client/ctl/setup_anchor.h client/ctl/setup_anchor_part.h \

@@ -268,9 +268,22 @@ def _():
         phone.stop()
 
 
+@tap.test("on another machine it is said which files there the configuration misses, and what no backup has")
+def _():
+    with Elsewhere(WHOLE, kiosk.port) as other:
+        tap.lacks(other.said, "missing on this machine")
+        tap.contains(other.said, "Never in a backup")
+    kiosk.configure(card='module = "/nowhere/vendor.so"\n')
+    root("backup", kiosk.at("backups/vendor"))
+    kiosk.configure(card="")
+    with Elsewhere(kiosk.at("backups/vendor"), kiosk.port) as other:
+        tap.contains(other.said, "missing on this machine")
+        tap.contains(other.said, "/nowhere/vendor.so")
+
+
 @tap.test("back in its own place with --replace, and what was there is kept")
 def _():
-    root("restore", "--replace", WHOLE)
+    tap.lacks(root("restore", "--replace", WHOLE).stdout, "Never in a backup")
     tap.check(any(f.startswith("derivd.db.before-") for f in os.listdir(kiosk.at("lib/derivd"))), "the store before")
     tap.check(any(f.startswith("log.db.before-") for f in os.listdir(kiosk.at("lib/derivd-ca"))), "the log before")
     kiosk.start()
