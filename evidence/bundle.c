@@ -129,9 +129,13 @@ static struct err *verify_chain(struct verification *v)
 				"certificate %zu of the chain did not issue the one before it", i);
 		below = issuer;
 	}
-	/* A root is believed for other reasons than its own signature; but of what is shown here, each byte counts. */
-	if (X509_self_signed(below, 0) == 1 && !is_issued_by(below, below))
-		return sig_openssl_error(&ERR_EVIDENCE_BAD, "the root was changed");
+	/*
+	 * A root is believed for other reasons than its own signature; but of what is shown here, each byte counts, those by which
+	 * it would be no root any more, too.
+	 */
+	if (!is_issued_by(below, below))
+		return sig_openssl_error(
+			&ERR_EVIDENCE_BAD, "the chain does not end with a root, or it was changed");
 	cert_key_hash(sk_X509_value(chain, 0), hash);
 	if (memcmp(hash, v->evidence->intent->issuer_key_id, SHA256_LEN) != 0)
 		return err_new(&ERR_EVIDENCE_BAD, "issued by another CA than the intent names");

@@ -130,7 +130,8 @@ def _():
     row = credentials()[0]
     with open(kiosk.at(f"proof/{row['id']}.bin"), "rb") as f:
         good = f.read()
-    for at in range(0, len(good), max(1, len(good) // 60)):
+    # The root's certificate is at the end: nothing else says what its bytes are.
+    for at in sorted({*range(0, len(good), max(1, len(good) // 60)), *range(len(good) - 500, len(good), 5)}):
         bad = bytearray(good)
         bad[at] ^= 1
         with open(kiosk.at("proof/bad.bin"), "wb") as f:
