@@ -60,14 +60,19 @@ struct err *notice_audit(struct core *c, enum event event, const struct notice *
 
 /* --- sending --- */
 
-/* Who was told often enough in the last hour is told of the rest later, in as few notices as that then makes. */
+/*
+ * Who was told often enough in the last hour is told of the rest later, in as few notices as that then makes. An hour in the
+ * future counts, too: a clock that was set back a little is no leave for a flood. What lies further ahead was sent by a clock
+ * that was wrong, and holds nobody up.
+ */
 static struct err *is_too_often(struct core *c, const struct notice *n, int64_t *ret_wait_ms)
 {
 	int64_t now = clock_real_ms(), first = 0;
 	uint64_t told = 0;
 
 	*ret_wait_ms = 0;
-	TRY(store_notice_told(c->store, n->holder, now - NOTICE_HOUR_MS, &told, &first));
+	TRY(store_notice_told(
+		c->store, n->holder, now - NOTICE_HOUR_MS, now + NOTICE_HOUR_MS, &told, &first));
 	if (told >= c->settings->notices_per_hour)
 		*ret_wait_ms = first + NOTICE_HOUR_MS - now + 1000;
 	return NULL;

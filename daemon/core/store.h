@@ -486,9 +486,9 @@ MUST_CHECK struct err *store_notice_get(
 /* One of that kind about that device that waits, and is not being sent just now; NULL when there is none. */
 MUST_CHECK struct err *store_notice_waiting(struct store *s, unsigned int kind,
 	const uint8_t device[static SHA256_LEN], struct notice **ret_notice);
-/* How many the holder was sent since then, and when the first of them. */
+/* How many the holder was sent between the two, and when the first of them. */
 MUST_CHECK struct err *store_notice_told(struct store *s, const uint8_t holder[static SHA256_LEN],
-	int64_t since_ms, uint64_t *ret_n, int64_t *ret_first_ms);
+	int64_t since_ms, int64_t until_ms, uint64_t *ret_n, int64_t *ret_first_ms);
 /* Notes that a credential's holder is told of this kind of thing. *ret_first: for the first time. */
 MUST_CHECK struct err *store_notice_first(struct store *s, const uint8_t credential[static ID_LEN],
 	unsigned int kind, bool *ret_first);

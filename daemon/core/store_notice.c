@@ -119,17 +119,18 @@ struct err *store_notice_stale(struct store *s, int64_t before_ms, struct rows *
 }
 
 struct err *store_notice_told(struct store *s, const uint8_t holder[static SHA256_LEN],
-	int64_t since_ms, uint64_t *ret_n, int64_t *ret_first_ms)
+	int64_t since_ms, int64_t until_ms, uint64_t *ret_n, int64_t *ret_first_ms)
 {
 	int64_t n = 0;
 
 	TRY(sql_number(s, &n,
-		"SELECT count(*) FROM notice WHERE holder IS ? AND sent_ms > max(?, 0)", "hi",
-		holder, since_ms));
+		"SELECT count(*) FROM notice WHERE holder IS ? AND sent_ms > max(?, 0) AND "
+		"sent_ms <= ?",
+		"hii", holder, since_ms, until_ms));
 	TRY(sql_number(s, ret_first_ms,
 		"SELECT ifnull(min(sent_ms), 0) FROM notice WHERE holder IS ? AND sent_ms > max(?, "
-		"0)",
-		"hi", holder, since_ms));
+		"0) AND sent_ms <= ?",
+		"hii", holder, since_ms, until_ms));
 	*ret_n = (uint64_t)n;
 	return NULL;
 }

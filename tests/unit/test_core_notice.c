@@ -239,6 +239,27 @@ static void a_thousand_revocations_are_no_flood(void **state)
 	assert_int_equal(send_all(NULL), 0);
 }
 
+/* What was sent "in a year" holds nobody up once the clock is right again, and is no leave for a flood either. */
+static void a_clock_that_was_ahead_holds_nothing_up(void **state)
+{
+	struct wanted w = {
+		.n = MANY, .devices = DEVICES, .not_after_ms = fake_real_ms + 900 * DAY_MS
+	};
+	unsigned int n;
+
+	run(add_credentials, &w);
+	run(revoke_all, NULL);
+	pass(NOTICE_GATHER_MS);
+	fake_real_ms += 365 * DAY_MS;
+	assert_int_equal(send_all(NULL), c->settings->notices_per_hour);
+	fake_real_ms -= 365 * DAY_MS;
+	pass(NOTICE_HOUR_MS + 2000);
+	n = send_all(NULL);
+	assert_int_equal(n, c->settings->notices_per_hour);
+	fake_real_ms -= 60 * 1000;
+	assert_int_equal(send_all(NULL), 0);
+}
+
 static void a_revocation_is_told_once(void **state)
 {
 	struct wanted w = { .n = 1, .devices = 1, .not_after_ms = fake_real_ms + 300 * DAY_MS };
@@ -309,6 +330,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			each_credential_s_end_is_told_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_clock_that_was_ahead_holds_nothing_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_thousand_revocations_are_no_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_revocation_is_told_once, setup, teardown),
