@@ -134,6 +134,26 @@ static struct err *verify(struct setup *s)
 	return cmd_doctor(s->ctl, 2, words);
 }
 
+static void say_keys(const struct setup *s)
+{
+	(void)printf(_("  Take away the keys in %s: whoever has them can make another CA, "
+		       "or read mail.\n"),
+		setup_value(s, SETUP_KEYS));
+	(void)printf(_("  They have no passphrase. Put one on each before it is kept:  "
+		       "openssl pkey -aes256 -in KEY -out FILE\n"));
+}
+
+/* The next setup does not know where this one has put them. */
+static void say_keys_of_a_part(const struct setup *s)
+{
+	const char *dir = setup_value(s, SETUP_KEYS);
+	AUTO_MEM char *root = xasprintf("%s/root.key", dir ? dir : "");
+	AUTO_MEM char *escrow = xasprintf("%s/escrow.key", dir ? dir : "");
+
+	if (dir && !s->ctl->json && (access(root, F_OK) == 0 || access(escrow, F_OK) == 0))
+		say_keys(s);
+}
+
 static void say_what_is_left(const struct setup *s)
 {
 	const char *url = setup_value(s, SETUP_URL);
@@ -142,12 +162,7 @@ static void say_what_is_left(const struct setup *s)
 
 	(void)printf(_("\nLeft for you:\n"));
 	if (setup_value(s, SETUP_KEYS))
-		(void)printf(_("  Take away the keys in %s: whoever has them can make another CA, "
-			       "or read mail.\n"),
-			setup_value(s, SETUP_KEYS));
-	if (setup_value(s, SETUP_KEYS))
-		(void)printf(_("  They have no passphrase. Put one on each before it is kept:  "
-			       "openssl pkey -aes256 -in KEY -out FILE\n"));
+		say_keys(s);
 	if (url)
 		(void)printf(_("  Have your web server show %s as %s.\n"), public, url);
 	if (s->answers[SETUP_OPERATORS].n)
@@ -161,7 +176,10 @@ static struct err *carry_out(struct setup *s)
 
 	if (!s->ctl->json)
 		(void)printf("\n");
-	TRY(setup_do(s, &did));
+	struct err *e = setup_do(s, &did);
+	if (e)
+		say_keys_of_a_part(s);
+	TRY(e);
 	if (!did && !s->ctl->json)
 		(void)printf(_("All is there: nothing is to be done.\n"));
 	if (s->dry_run)
@@ -201,8 +219,8 @@ static struct err *run(struct setup *s, const struct option_list options[static 
 	TRY(setup_look(s));
 	if (!s->ctl->json) {
 		if (!s->defaults)
-			(void)printf(_("derivd is set up on this machine. Enter takes what stands "
-				       "in brackets. Nothing is written\n"
+			(void)printf(_("This sets derivd up on this machine. Enter takes what "
+				       "stands in brackets. Nothing is written\n"
 				       "before the last question, and Ctrl-C leaves.\n\n"));
 		setup_show_found(s);
 	}

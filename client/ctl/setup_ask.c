@@ -70,13 +70,24 @@ static struct err *read_line(char **ret_line)
 	return NULL;
 }
 
+static bool is_person(enum setup_key key)
+{
+	return key == SETUP_OPERATORS || key == SETUP_OFFICERS || key == SETUP_AUDITORS;
+}
+
 /* NULL in *ret_reason: taken. before: an answer that was doubted. */
 static void try_line(struct setup *s, enum setup_key key, const char *line, const char *before,
 	struct err **ret_reason)
 {
 	struct setup_answer a = { 0 };
 	/* Names of organizations have commas in them. */
-	struct err *e = key == SETUP_ORGANIZATION ? setup_add(&a, line) : setup_parse(line, &a);
+	AUTO_MEM char *list = xstrdup(line);
+
+	/* Names of users have no blanks in them: those are between two. */
+	for (char *p = list; is_person(key) && *p; p++)
+		if (*p == ' ')
+			*p = ',';
+	struct err *e = key == SETUP_ORGANIZATION ? setup_add(&a, line) : setup_parse(list, &a);
 
 	a.given = true;
 
@@ -114,8 +125,10 @@ static struct err *ask(struct setup *s, enum setup_key key)
 			free(line);
 			line = xstrdup(fallback);
 		}
-		if (!*line)
+		if (!*line) {
+			(void)printf("  %s\n", _("an answer is needed"));
 			continue;
+		}
 		try_line(s, key, line, before, &reason);
 		if (!reason)
 			return NULL;
@@ -185,11 +198,6 @@ static struct err *check_missing(const struct setup *s, const struct option_list
 	return NULL;
 }
 
-static bool is_person(enum setup_key key)
-{
-	return key == SETUP_OPERATORS || key == SETUP_OFFICERS || key == SETUP_AUDITORS;
-}
-
 static struct err *answer_one(struct setup *s, enum setup_key key, const struct option_list *values)
 {
 	const struct question *q = &setup_questions[key];
@@ -236,13 +244,29 @@ void setup_show_answers(const struct setup *s)
 	}
 }
 
+/* As it is, in whole or by its first letter, in English or in the person's language. */
+static bool is_word(const char *line, const char *word)
+{
+	const char *own = _(word);
+
+	return strcasecmp(line, word) == 0 || strcasecmp(line, own) == 0 ||
+	       (strlen(line) == 1 &&
+		       (strncasecmp(line, word, 1) == 0 || strncasecmp(line, own, 1) == 0));
+}
+
+/* A slip of the finger here does not cost all the answers. */
 struct err *setup_confirm(void)
 {
-	AUTO_MEM char *line = NULL;
+	(void)printf("\n");
+	for (;;) {
+		AUTO_MEM char *line = NULL;
 
-	(void)printf(_("\nDo it? [%s]: "), _("yes"));
-	TRY(read_line(&line));
-	bool yes = !*line || strcasecmp(line, "yes") == 0 || strcasecmp(line, "y") == 0 ||
-		   strcasecmp(line, _("yes")) == 0;
-	return yes ? NULL : err_new(&CTL_ERR_CANCELLED, _("stopped; nothing was written"));
+		(void)printf(_("Do it? [%s]: "), _("yes"));
+		TRY(read_line(&line));
+		if (!*line || is_word(line, "yes"))
+			return NULL;
+		if (is_word(line, "no"))
+			return err_new(&CTL_ERR_CANCELLED, _("stopped; nothing was written"));
+		(void)printf("  %s\n", _("yes or no?"));
+	}
 }

@@ -302,6 +302,20 @@ static struct err *resolve(char **dir)
 }
 
 /* For the keys that leave: where others cannot look or put something else. */
+/* Where sticks are mounted, and none is: the keys would stay on the disk of the kiosk, below the stick. */
+static bool is_without_stick(const char *path, const struct stat *st)
+{
+	static const char *const places[] = { "/media/", "/mnt/", "/run/media/" };
+	struct stat top;
+
+	if (stat("/", &top) != 0 || st->st_dev != top.st_dev)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (text_starts(path, places[i]))
+			return true;
+	return false;
+}
+
 struct err *check_keys(struct setup *s, struct setup_answer *a)
 {
 	struct stat st;
@@ -325,6 +339,10 @@ struct err *check_keys(struct setup *s, struct setup_answer *a)
 		return err_new(&SETUP_ERR_DOUBT,
 			_("%s: everybody on this machine may read what is put there; a stick is "
 			  "mounted with -o umask=077"),
+			a->values[0]);
+	if (is_without_stick(a->values[0], &st))
+		return err_new(&SETUP_ERR_DOUBT,
+			_("%s is on the disk of this machine: nothing is mounted there"),
 			a->values[0]);
 	return NULL;
 }

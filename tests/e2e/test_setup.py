@@ -228,6 +228,7 @@ def _():
             ("escrow officer.*new.*: ", kiosk.at("both.pem"), "stays with the officer"),
             ("escrow officer.*: ", SIGNS_ONLY, "cannot be sealed"), ("escrow officer.*: ", OFFICER_CERTIFICATE, "Escrow Officer"),
             ("CRLs.*: ", "https://pki.example.org", "http://"), ("CRLs.*: ", "http://pki.example.org/", None),
+            ("keys that leave.*: ", "/mnt/no-such-stick", "nothing is mounted there"),
             ("keys that leave.*: ", "/tmp", "others than root"), ("keys that leave.*: ", "", None),
             ("Mail server.*: ", "ftp://127.0.0.1", "smtp://"), ("Mail server.*: ", "127.0.0.1:2525", None),
             ("Sender.*: ", "nobody", "no mail address"), ("Sender.*: ", "kiosk@example.org", None),
@@ -241,6 +242,8 @@ def _():
         summary = t.expect(r"(?s)(.*)Do it\? \[yes\]: ").group(1)
         for text in ("Example, Inc.", str(kiosk.port), OFFICER_CERTIFICATE, "http://pki.example.org", "same-subject"):
             tap.contains(summary, text)
+        t.type("perhaps\n")
+        t.expect(r"yes or no\?\r\nDo it\? \[yes\]: ")
         tap.equal(kiosk.left(), [], "written before the answer")
         t.type("\n")
         tap.equal(t.end(), 0, t.all)
@@ -361,6 +364,17 @@ def _():
     kiosk.setup()
     kiosk.whole()
     tap.equal(open(DEPLOYMENT).read(), made)
+
+
+@tap.test("Ctrl-C when the keys that leave have left: it says where they are, since the next setup does not know")
+def _():
+    kiosk.clear()
+    interpose("derivd-ca", "before INT derivd-ca check")
+    done = kiosk.setup(check=False)
+    tap.equal(done.returncode, 6, done.stderr)
+    tap.contains(done.stdout, f"Take away the keys in {kiosk.at('keys')}")
+    kiosk.setup()
+    kiosk.whole()
 
 
 @tap.test("a CA whose deployment.conf was lost is not made anew: it says what to do")
