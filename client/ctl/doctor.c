@@ -125,14 +125,19 @@ static void run_checks(struct doctor *d)
 	}
 }
 
-/* As monitoring plugins do it: one line, and 0, 1, 2 or 3. */
+/*
+ * As monitoring plugins do it: one line, and 0, 1, 2 or 3. Who may not have derivd look at its store, its clock and its chain
+ * cannot say that nothing is wrong with them.
+ */
 static int monitor(const struct doctor *d)
 {
-	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
-	int status = d->n[VERDICT_FAULT] ? 2 : d->n[VERDICT_WARNING] ? 1 : 0;
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
+	int good = d->checked ? 0 : 3;
+	int status = d->n[VERDICT_FAULT] ? 2 : d->n[VERDICT_WARNING] ? 1 : good;
+	const char *nothing = d->checked ? _("nothing is wrong") : _("derivd did not check itself");
 
-	(void)printf("DERIVD %s: %s\n", words[status],
-		buf_len(d->line) ? buf_str(d->line) : _("nothing is wrong"));
+	(void)printf(
+		"DERIVD %s: %s\n", words[status], buf_len(d->line) ? buf_str(d->line) : nothing);
 	return status;
 }
 

@@ -25,7 +25,7 @@ kiosk = tap.use(Kiosk())
 ADA = kiosk.card("ada", name="Ada Lovelace")
 CHECKS = ["units", "derivd", "store", "clock", "audit", "ca", "crl", "change", "backup", "notices", "queue", "gateway", "certificate", "pcsc", "module",
           "card", "journal"]
-OK, MONITOR_WARNING, MONITOR_CRITICAL, WARNED, FAULTS = 0, 1, 2, 8, 9
+OK, MONITOR_WARNING, MONITOR_CRITICAL, MONITOR_UNKNOWN, WARNED, FAULTS = 0, 1, 2, 3, 8, 9
 
 
 def doctor(*words, uid=OPERATOR):
@@ -84,6 +84,8 @@ def _():
     _, rows = doctor(uid=NOBODY)
     tap.contains({(r["check"], r["verdict"], r["kind"]) for r in rows}, ("store", "skipped", "denied"), "rows")
     expect(uid=NOBODY)
+    done = kiosk.ctl("doctor", "--monitor", uid=NOBODY, check=False)
+    tap.equal((done.returncode, done.stdout), (MONITOR_UNKNOWN, "DERIVD UNKNOWN: derivd did not check itself\n"), "for monitoring")
 
 
 @tap.test("roles that are not let to the readers are told so, once, and their monitoring is not woken by it")
