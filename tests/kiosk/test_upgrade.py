@@ -6,11 +6,11 @@ back so for each test."""
 import contextlib
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -26,6 +26,7 @@ from tap import Tap  # noqa: E402
 CACHE = os.environ.get("KIOSK_CACHE", os.path.join(SOURCE, "_build/kiosk"))
 STORE = "/var/lib/derivd/derivd.db"
 BACKUP = "/var/backups/before"
+SWOLLEN = 128 * 1024 * 1024
 ROLES = {OPERATOR: "operator", OFFICER: "officer", AUDITOR: "auditor"}
 
 
@@ -153,6 +154,14 @@ def commit(name, before=lambda: None):
         s.expect("committed")
 
 
+def swell():
+    """The store has room that was needed once: to copy it takes long enough for the power to fail meanwhile."""
+    with contextlib.closing(sqlite3.connect(kiosk.kept + STORE, isolation_level=None)) as db:
+        db.execute("CREATE TABLE swollen(x BLOB)")
+        db.execute("INSERT INTO swollen VALUES(zeroblob(?))", (SWOLLEN,))
+        db.execute("DROP TABLE swollen")
+
+
 def waiting():
     return {job["what"] for job in kiosk.ctl_json("queue", "list")}
 
@@ -176,6 +185,7 @@ def _():
     STATE["schema"] = {path: schema(path) for path in (STORE, LOG)}
     kiosk.keep()
     kiosk.release()
+    swell()
     tap.equal(len(STATE["serials"]), 2 * len(PURPOSES), "certificates so far")
     tap.note(f"schemas: {STATE['schema']}")
 
@@ -261,11 +271,13 @@ def power_fails(point):
         kiosk.release()
 
     STATE["logged"] = os.path.getsize(f"{kiosk.machine.root}/var/log/dpkg.log")
+    first_process = int(kiosk.machine.leader)
     apt = begin_upgrade()
+    # Without a pause: what is to be cut off may be over soon.
     while not point():
         if apt.poll() is not None:
             raise KioskError(f"apt ended with {apt.returncode} before that")
-        time.sleep(0.0005)
+    os.kill(first_process, signal.SIGKILL)
     kiosk.machine.crash(meanwhile)
     apt.wait()
 
