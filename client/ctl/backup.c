@@ -208,7 +208,7 @@ static struct err *run_both(const struct ctl *c, const char *dir, const char *ho
 	return program_run(c, "derivd", for_store);
 }
 
-/* Nothing of it is changed before all of it has been looked at. */
+/* Nothing of it is changed before all of it has been looked at, but for the configuration of an empty machine: the looking needs it. */
 static struct err *put_back(
 	const struct ctl *c, const char *dir, bool replace, bool only_check, bool *ret_fresh)
 {
