@@ -8,6 +8,7 @@ include tests/interop/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/kiosk/local.mk
+include tests/mail/local.mk
 include tests/app/local.mk
 
 # All of UNIT_TESTS at once; without cmocka none is built (configure says so).

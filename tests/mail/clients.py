@@ -1,0 +1,78 @@
+"""Programs that are not ours, as they log in: curl, openssl s_client, gnutls-cli."""
+
+import subprocess
+import tempfile
+import time
+
+from kiosk import WAIT, run
+
+
+def talk(args, lines, **how):
+    """A conversation: lines are said one by one, each when the server has answered to the one before. What was heard, until the
+    server or the program hangs up; both get no further than that."""
+    heard = b""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen([str(a) for a in args], stdin=subprocess.PIPE, stdout=out, stderr=out, **how)
+        try:
+            for line in [None, *lines]:
+                before = len(heard)
+                if line is not None:
+                    process.stdin.write(line.encode() + b"\r\n")
+                    process.stdin.flush()
+                until = time.monotonic() + WAIT
+                while process.poll() is None and time.monotonic() < until:
+                    out.seek(0)
+                    heard = out.read()
+                    if answered(heard[before:], line):
+                        break
+                    time.sleep(0.02)
+        except BrokenPipeError:
+            pass
+        finally:
+            try:
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            try:
+                process.wait(WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        return out.read().decode("utf-8", "replace")
+
+
+def answered(heard, line):
+    """To the greeting any line of IMAP; to a command the one with its tag."""
+    tag = b"* OK" if line is None else line.split()[0].encode() + b" "
+    return any(part.startswith(tag) and part.endswith(b"\n") for part in heard.splitlines(keepends=True))
+
+
+def certificate(person, purpose, cert="--cert", key="--key"):
+    return [cert, person.pem(purpose, "certificate"), key, person.pem(purpose, "key")] if person else []
+
+
+class Imap:
+    """Log in with the certificate of a purpose (or none), say who one would like to be, and look at the mailboxes."""
+
+    SAY = ("a AUTHENTICATE EXTERNAL =", "b LIST \"\" *", "c LOGOUT")
+
+    def __init__(self, port, ca):
+        self.port, self.ca = port, ca
+
+    def curl(self, person=None, purpose="authentication", user="", path="", *more):
+        return run("curl", "-sS", "-v", "--max-time", WAIT, "--cacert", self.ca, "--login-options", "AUTH=EXTERNAL", "-u", f"{user}:",
+                   *certificate(person, purpose), *more, f"imaps://127.0.0.1:{self.port}/{path}", check=False)
+
+    def openssl(self, person=None, purpose="authentication"):
+        return talk(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", self.ca, "-connect", f"127.0.0.1:{self.port}",
+                     *certificate(person, purpose, "-cert", "-key")], self.SAY)
+
+    def gnutls(self, person=None, purpose="authentication"):
+        return talk(["gnutls-cli", "--x509cafile", self.ca, "-p", self.port, "127.0.0.1",
+                     *certificate(person, purpose, "--x509certfile", "--x509keyfile")], self.SAY)
+
+    def all(self, person=None, purpose="authentication"):
+        """What each of them heard."""
+        return {"curl": (lambda done: done.stdout + done.stderr)(self.curl(person, purpose)),
+                "openssl": self.openssl(person, purpose), "gnutls": self.gnutls(person, purpose)}

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""People who went through the kiosk log in to mail servers with the phone's certificate and no password, and nobody else does."""
+
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
+from clients import Imap  # noqa: E402
+from people import Stranger, enrolled  # noqa: E402
+from servers import Dovecot, Site  # noqa: E402
+from tap import Tap  # noqa: E402
+
+tap = Tap()
+tap.need("dovecot", "doveadm", "curl", "gnutls-cli")
+kiosk, people = enrolled(tap)
+ada, bob, eve, dan = people["ada"], people["bob"], people["eve"], people["dan"]
+stranger = Stranger(kiosk, ada)
+site = tap.use(Site(kiosk.at("site"), kiosk.at("lib/derivd-ca/public"), [ada.mail, bob.mail, eve.mail]))
+dovecot = tap.use(Dovecot(site))
+imap = Imap(dovecot.port, site.at("mail.pem"))
+
+
+def let_in(person):
+    for program, heard in imap.all(person).items():
+        tap.contains(heard, "* LIST", f"{program}, {person.who}:\n{dovecot.log()[-1500:]}\n")
+
+
+def kept_out(person, purpose="authentication", said=None):
+    """By each program; said: what is in the server's log about it."""
+    for program, heard in imap.all(person, purpose).items():
+        tap.lacks(heard, "* LIST", program)
+        tap.lacks(heard, "Logged in", program)
+    if said:
+        tap.check(re.search(said, dovecot.log()), f"\"{said}\" is not in Dovecot's log:\n{dovecot.log()[-2000:]}")
+
+
+@tap.test("E-50 E-21 E-26 Dovecot: each logs in with the authentication certificate and no password, as the person it names")
+def _():
+    for person in (ada, bob, eve):
+        let_in(person)
+        tap.equal(dovecot.log().count(f"Login: user=<{person.mail}>, method=EXTERNAL"), 3, f"logins of {person.mail}")
+
+
+@tap.test("E-50 Dovecot: who claims to be somebody else gets nothing of them")
+def _():
+    before = dovecot.log().count(f"Login: user=<{bob.mail}>")
+    done = imap.curl(ada, user=bob.mail)
+    tap.equal(dovecot.log().count(f"Login: user=<{bob.mail}>"), before, f"logins of {bob.mail}: {done.stderr}")
+
+
+@tap.test("E-01 E-50 Dovecot: the certificates for signing and encryption are none to log in with")
+def _():
+    for purpose in ("signing", "encryption"):
+        kept_out(ada, purpose, "unsuitable certificate purpose")
+
+
+@tap.test("E-50 Dovecot: nobody gets in without a certificate, or with one of another CA")
+def _():
+    kept_out(None, said="didn't send a cert")
+    kept_out(stranger, said="unable to get local issuer certificate")
+
+
+@tap.test("E-50 Dovecot: a good certificate of somebody who has no mailbox opens none")
+def _():
+    kept_out(dan, said=f"{dan.mail}.*user not found from userdb")
+
+
+@tap.test("E-52 Dovecot: who lost the phone is refused once the CRL has come, and others are not")
+def _():
+    eve.lose()
+    site.fetch_crl()
+    kept_out(eve, said="certificate revoked")
+    let_in(ada)
+
+
+@tap.test("E-50 Dovecot: a CRL that is not the CA's changes nothing, and says so")
+def _():
+    forged = kiosk.at("lib/derivd-ca/public/ca.crl")
+    good = open(forged, "rb").read()
+    with open(forged, "wb") as f:
+        f.write(good[:-1] + bytes([good[-1] ^ 1]))
+    before = open(site.at("derivd-mail/trust.pem")).read()
+    tap.check(site.fetch_crl(check=False).returncode != 0, "the command ends well")
+    tap.equal(open(site.at("derivd-mail/trust.pem")).read(), before, "what is trusted")
+    with open(forged, "wb") as f:
+        f.write(good)
+    site.fetch_crl()
+    let_in(ada)
+
+
+tap.run()
