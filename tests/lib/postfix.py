@@ -67,11 +67,7 @@ mynetworks = 127.0.0.0/8
 local_recipient_maps =
 alias_maps =
 default_transport = error:no mail leaves this machine
-virtual_mailbox_domains = example.org
-virtual_mailbox_base = {self.at("mail")}
-virtual_mailbox_maps = regexp:{self.write("maps", MAPS)}
-virtual_uid_maps = static:{self.uid}
-virtual_gid_maps = static:{self.uid}
+{self.delivery()}
 smtpd_recipient_restrictions = check_recipient_access regexp:{self.at("access")}, {self.logins()}, reject
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {self.at("ca.pem")}
@@ -93,7 +89,7 @@ error unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-""")
+{self.services()}""")
         self.run("start")
         until = time.monotonic() + 30
         while True:
@@ -104,6 +100,18 @@ postlog unix-dgram n - n - 1 postlogd
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+
+    def delivery(self):
+        """Of main.cf, where mail goes: into directories here."""
+        return f"""virtual_mailbox_domains = example.org
+virtual_mailbox_base = {self.at("mail")}
+virtual_mailbox_maps = regexp:{self.write("maps", MAPS)}
+virtual_uid_maps = static:{self.uid}
+virtual_gid_maps = static:{self.uid}"""
+
+    def services(self):
+        """Further lines of master.cf."""
+        return ""
 
     def logins(self):
         """Who may send mail; for users the rest of what a login needs, too: SASL with a database of its own."""

@@ -52,6 +52,19 @@ def certificate(person, purpose, cert="--cert", key="--key"):
     return [cert, person.pem(purpose, "certificate"), key, person.pem(purpose, "key")] if person else []
 
 
+class Submission:
+    """Mail handed in over TLS: to Dovecot with AUTH EXTERNAL, to Postfix with the certificate alone."""
+
+    def __init__(self, port, ca, login=True):
+        self.port, self.ca, self.login = port, ca, login
+
+    def curl(self, text, sender, recipient, person=None, purpose="authentication"):
+        login = ["--login-options", "AUTH=EXTERNAL", "--sasl-ir", "-u", ":"] if self.login else []
+        return run("curl", "-sS", "-v", "--max-time", WAIT, "--cacert", self.ca, *login, *certificate(person, purpose), "--mail-from",
+                   sender, "--mail-rcpt", recipient, "--upload-file", "-", f"smtps://127.0.0.1:{self.port}/phone", input=text,
+                   check=False)
+
+
 class Imap:
     """Log in with the certificate of a purpose (or none), say who one would like to be, and look at the mailboxes."""
 
@@ -63,6 +76,18 @@ class Imap:
     def curl(self, person=None, purpose="authentication", user="", path="", *more):
         return run("curl", "-sS", "-v", "--max-time", WAIT, "--cacert", self.ca, "--login-options", "AUTH=EXTERNAL", "-u", f"{user}:",
                    *certificate(person, purpose), *more, f"imaps://127.0.0.1:{self.port}/{path}", check=False)
+
+    def inbox(self, person):
+        """All mails there are, as they are."""
+        found, number = [], 1
+        while True:
+            with tempfile.NamedTemporaryFile() as out:
+                done = self.curl(person, "authentication", "", f"INBOX;MAILINDEX={number}", "-o", out.name)
+                text = out.read()
+            if done.returncode != 0 or not text:
+                return found
+            found.append(text.decode("ascii"))
+            number += 1
 
     def openssl(self, person=None, purpose="authentication"):
         return talk(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", self.ca, "-connect", f"127.0.0.1:{self.port}",

@@ -1,6 +1,8 @@
 """People who went through the kiosk, and what their phones have to show for it."""
 
 import os
+import re
+import shutil
 
 from kiosk import OFFICER, Kiosk, run, wait_for
 
@@ -42,6 +44,18 @@ class Person:
         serial = serial.strip().partition("=")[2].lower()
         return next(c["device"] for c in self.kiosk.ctl_json("credential", "list") if c["serial"].lower() == serial)
 
+    def renew(self, purpose):
+        """A successor from the kiosk, in the person's presence; the phone has it, and what it exports."""
+        self.kiosk.insert(self.kiosk.at(f"cards/{self.who}"))
+        device = self.device
+        self.phone.start()
+        wait_for("the phone", lambda: self.kiosk.ctl_json("device", "show", device)[0]["connected"])
+        with self.kiosk.session("--yes", "--device", device, "--purposes", purpose, "--replace", command="issue") as s:
+            s.finish()
+        self.phone.stop()
+        shutil.rmtree(self.dir)
+        self.export()
+
     def lose(self):
         """The phone is reported lost; until the CRL says so."""
         device, crl = self.device, self.kiosk.at("lib/derivd-ca/public/ca.crl")
@@ -69,6 +83,16 @@ class Stranger:
 
     def pem(self, _, what):
         return os.path.join(self.dir, what + ".pem")
+
+
+def encrypt_with(kiosk, key_type):
+    """Encryption keys that are made from now on are of this type."""
+    path = kiosk.at("etc/ca.conf")
+    with open(path) as f:
+        head, title, rest = f.read().partition('profile "encryption" {')
+    with open(path, "w") as f:
+        f.write(head + title + re.sub(r'key-type = "\w+"', f'key-type = "{key_type}"', rest))
+    kiosk.restart()
 
 
 def enrolled(tap):

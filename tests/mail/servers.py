@@ -6,6 +6,7 @@ import socket
 
 from guide import Guide
 from kiosk import KioskError, WebServer, free_port, run, wait_for
+from postfix import Postfix
 from rig import Process
 
 MAIL_UID = 47250  # who owns the mailboxes; in no /etc/passwd
@@ -76,13 +77,50 @@ class Site:
         return run(self.at("bin/derivd-mail-crl"), env=self.env, **how)
 
 
-class Dovecot:
-    """IMAP for who has a certificate; in self.port."""
+class MailPostfix(Postfix):
+    """Behind Dovecot's submission service on self.inner; on self.submissions it takes certificates itself, by the list "phones"."""
 
     def __init__(self, site):
         self.site = site
-        self.port = free_port()
+        os.makedirs(site.at("postfix"), exist_ok=True)
+        super().__init__(site.at("postfix"))
+        self.inner, self.submissions = free_port(), free_port()
+        self.allow("")
+
+    def text(self, title):
+        return self.site.guide(title, **{"/etc/postfix": self.dir, "127.0.0.1:10587": f"127.0.0.1:{self.inner}",
+                                         "submissions inet": f"127.0.0.1:{self.submissions} inet"})
+
+    def delivery(self):
+        self.write("derivd-senders", self.text("/etc/postfix/derivd-senders"))
+        self.write("derivd-people", "".join(f"{who} x\n" for who in self.site.people))
+        return self.text("/etc/postfix/main.cf")
+
+    def services(self):
+        return "lmtp unix - - n - - lmtp\n" + self.text("/etc/postfix/master.cf") + self.text("/etc/postfix/master.cf for port 465")
+
+    def allow(self, phones):
+        """The list of fingerprints."""
+        self.write("derivd-phones", phones)
+        if self.port:
+            self.run("reload")
+
+
+class Dovecot:
+    """IMAP for who has a certificate, in self.port; with a Postfix behind, submission too, in self.submissions."""
+
+    def __init__(self, site, postfix=None):
+        self.site, self.postfix = site, postfix
+        self.port, self.submissions = free_port(), free_port()
         self.conf = None
+
+    def mail(self):
+        """What it does with mail."""
+        if not self.postfix:
+            return ""
+        return self.site.guide("/etc/dovecot/conf.d/99-derivd-submission.conf", **{
+            "port = 465": f"port = {self.submissions}", "port = 10587": f"port = {self.postfix.inner}",
+            "/var/spool/postfix": self.postfix.at("queue")})
 
     def __enter__(self):
         site = self.site
@@ -115,7 +153,8 @@ service anvil {{
         mode = 0
     }}
 }}
-{ours}""")
+{ours}
+{self.mail()}""")
         site.command("doveadm", "-c", self.conf)
         self.process = Process.start(["/usr/sbin/dovecot", "-F", "-c", self.conf], site.at("log/dovecot"), True, env=site.env)
         wait_for("Dovecot", lambda: answers(self.port) or not self.process.alive())
@@ -128,4 +167,4 @@ service anvil {{
 
     def log(self):
         with open(self.site.at("log/dovecot")) as f:
-            return f.read()
+            return "".join(line for line in f if ": Debug: " not in line)
