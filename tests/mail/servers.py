@@ -64,7 +64,8 @@ class Site:
             "/CN=mail.example.org", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.at("mail.key"),
             "-out", self.at("mail.pem"))
         # Until a server is here to be told.
-        self.write("bin/doveadm", "#!/bin/sh\n", 0o755)
+        for name in ("doveadm", "nginx"):
+            self.write(f"bin/{name}", "#!/bin/sh\n", 0o755)
         self.shell(self.guide("/etc/derivd-mail/ca.pem"))
         self.write("bin/derivd-mail-crl", self.guide("/usr/local/sbin/derivd-mail-crl"), 0o755)
         self.fetch_crl()
@@ -168,3 +169,47 @@ service anvil {{
     def log(self):
         with open(self.site.at("log/dovecot")) as f:
             return "".join(line for line in f if ": Debug: " not in line)
+
+
+class Nginx:
+    """HTTPS for who has a certificate, in self.port; behind it a server on the port that is given."""
+
+    def __init__(self, site, behind):
+        self.site, self.behind, self.port = site, behind, free_port()
+
+    def __enter__(self):
+        site = self.site
+        ours = site.guide("/etc/nginx/conf.d/derivd.conf", **{
+            "listen 443": f"listen 127.0.0.1:{self.port}", "127.0.0.1:20000": f"127.0.0.1:{self.behind}",
+            "/etc/nginx/mail": site.at("mail")})
+        for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
+            os.makedirs(site.at(f"nginx/{name}"), exist_ok=True)
+        paths = "".join(f"    {name}_temp_path {site.at(f'nginx/{name}')};\n" for name in ("proxy", "fastcgi", "uwsgi", "scgi"))
+        conf = site.write("nginx/nginx.conf", f"""daemon off;
+pid {site.at("nginx/pid")};
+error_log {site.at("log/nginx")} info;
+events {{}}
+http {{
+    access_log {site.at("log/nginx-access")};
+    client_body_temp_path {site.at("nginx/body")};
+{paths}{ours}}}
+""")
+        words = ["-e", site.at("log/nginx"), "-p", site.at("nginx"), "-c", conf]
+        site.command("nginx", *words)
+        self.process = Process.start([shutil.which("nginx", path=SBIN), *words], site.at("log/nginx"), True, env=site.env)
+        wait_for("nginx", lambda: answers(self.port) or not self.process.alive())
+        if not self.process.alive():
+            raise KioskError(f"nginx does not start:\n{self.log()}")
+        return self
+
+    def __exit__(self, *_):
+        self.process.end(20)
+
+    def log(self):
+        with open(self.site.at("log/nginx")) as f:
+            return f.read()
+
+    def workers(self):
+        """The processes that take connections; after a reload others do, and these end."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+            return set(f.read().split())
