@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "client/agent/bring.h"
 #include "client/agent/export.h"
+#include "client/agent/place.h"
 #include "client/agent/say.h"
 #include "client/agent/show.h"
 #include "client/device/derivd-device.h"
@@ -147,15 +148,6 @@ static struct trouble *do_export(const struct derivd_device *d, const struct opt
 }
 
 /* --- commands --- */
-
-static char *default_state(void)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-	if (state && *state == '/')
-		return xasprintf("%s/" PROGRAM, state);
-	return xasprintf("%s/.local/state/" PROGRAM, home && *home == '/' ? home : "");
-}
 
 /* These work while run does. */
 static struct trouble *read_command(

@@ -1,6 +1,7 @@
 /* say.c: see say.h. Each line is flushed: somebody waits for it, a person or a program. */
 #include "client/agent/say.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,7 +47,7 @@ void say_trouble(bool json, const char *event, const struct trouble *t)
 			t->text);
 		return;
 	}
-	fprintf(stderr, "derivd-device: %s\n", t->text);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, t->text);
 	if (*t->remedy)
 		fprintf(stderr, "  %s\n", t->remedy);
 }

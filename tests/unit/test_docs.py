@@ -13,7 +13,7 @@ from tap import Tap  # noqa: E402
 
 tap = Tap()
 ROOMS = ("base", "proto", "evidence", "pkcs11", "daemon/backup", "daemon/core", "daemon/ca", "daemon/courier", "daemon/gateway",
-         "daemon/spawn", "client/ctl", "client/device", "client/agent", "client/metrics")
+         "daemon/spawn", "client/ctl", "client/device", "client/agent", "client/install", "client/metrics")
 
 # Each of libconfuse's tables in the code: its page, and the section of the file that it describes.
 TABLES = {("daemon/core/settings.c", "options"): ("daemon/core/derivd.conf.5", ""),
@@ -30,6 +30,7 @@ TABLES = {("daemon/core/settings.c", "options"): ("daemon/core/derivd.conf.5", "
 NOT_CONFIGURED = {("daemon/backup/manifest.c", "options"), ("evidence/checkpoint.c", "options")}
 # Each program: its page, and the folder of its sources.
 PROGRAMS = {"derivctl": ("client/ctl/derivctl.1", "client/ctl"), "derivd-device": ("client/agent/derivd-device.1", "client/agent"),
+            "derivd-device-install": ("client/install/derivd-device-install.1", "client/install"),
             "derivd": ("daemon/core/derivd.8", "daemon/core"), "derivd-ca": ("daemon/ca/derivd-ca.8", "daemon/ca"),
             "derivd-card": ("pkcs11/derivd-card.8", "pkcs11"),
             "derivd-courier": ("daemon/courier/derivd-courier.8", "daemon/courier"),
