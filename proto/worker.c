@@ -55,7 +55,7 @@ static struct err *refuse_held(struct worker *w, const struct err *why)
 
 static struct err *send_held(struct worker *w)
 {
-	struct err *e = w->settle(w->state);
+	struct err *e = w->ways->settle(w->state);
 
 	if (e) {
 		struct err *unsent = refuse_held(w, e);
@@ -81,7 +81,7 @@ static struct err *give(struct worker *w, enum msg_number number, const void *bo
 {
 	struct buf *packed = NULL;
 
-	if (!w->settle)
+	if (!w->ways)
 		return peer_send(w->peer, number, w->serial, body);
 	assert(w->n_held < WORKER_HELD_MAX);
 	TRY(peer_pack(w->peer, number, body, &packed));
@@ -153,11 +153,29 @@ static struct err *serve_in_time(struct worker *w, const struct worker_op *op,
 	return NULL;
 }
 
+bool worker_is_asked(struct worker *w)
+{
+	bool ready = false;
+	AUTO(err) struct err *e = peer_wait(w->peer, 0, &ready);
+
+	/* What is wrong is found out by whoever reads. */
+	return ready || e;
+}
+
+static void use_time(struct worker *w)
+{
+	while (w->ways && w->ways->idle && !worker_is_asked(w))
+		if (!w->ways->idle(w))
+			return;
+}
+
 static struct err *serve_next(
 	struct worker *w, const struct worker_op *ops, unsigned int deadline_s)
 {
 	struct peer_message m;
 
+	if (!w->n_held)
+		use_time(w);
 	TRY(peer_recv(w->peer, -1, &m));
 	AUTO_MSG void *body = m.body;
 	if (m.msg->number == MSG_ERROR)
@@ -188,10 +206,10 @@ static struct err *converse(
 
 struct err *worker_run_settled(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state,
-	struct err *(*settle)(void *state))
+	const struct worker_ways *ways)
 {
 	AUTO(peer) struct peer *p = peer_new(take_fd, link, SIDE_SERVER);
-	struct worker w = { .peer = p, .state = state, .settle = settle };
+	struct worker w = { .peer = p, .state = state, .ways = ways };
 	AUTO(err) struct err *e = converse(&w, program, ops, deadline_s);
 
 	/* Of what was done before the connection ended, its peer may still hear. */

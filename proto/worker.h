@@ -18,7 +18,7 @@ struct worker {
 	bool answered;
 
 	/* worker_run_settled: what is done before answers are sent, and those that wait for it. */
-	struct err *(*settle)(void *state);
+	const struct worker_ways *ways; /* or NULL */
 	size_t n_held;
 	struct worker_answer {
 		enum msg_number number;
@@ -48,10 +48,18 @@ MUST_CHECK struct err *worker_run(int take_fd, enum msg_link link, const char *p
  * The same for a worker whose answers say what must be on the disk: settle(state) is called before any is sent, also before an
  * Error. While requests wait whose answers may wait, it goes on to the next, at most WORKER_HELD_MAX of them, and settles
  * once for all: the disk then costs each of many a fraction. When settle fails, each of these requests gets its error.
+ * idle (may be NULL) is called as long as nothing is asked and it says true: it does some work ahead of time, and comes back at
+ * once when worker_is_asked.
  */
+struct worker_ways {
+	struct err *(*settle)(void *state);
+	bool (*idle)(struct worker *w);
+};
 MUST_CHECK struct err *worker_run_settled(int take_fd, enum msg_link link, const char *program,
 	const struct worker_op *ops, unsigned int deadline_s, void *state,
-	struct err *(*settle)(void *state));
+	const struct worker_ways *ways);
+/* Is there a request, or has the peer gone? */
+bool worker_is_asked(struct worker *w);
 /*
  * For a program that cannot work, for example because of its configuration: logs why, and answers every request with it
  * until the peer hangs up, so that whoever asks learns of it. Errors as for worker_run.

@@ -27,7 +27,7 @@ daemon_ca_libca_a_SOURCES = \
 	daemon/ca/payload_fill.h daemon/ca/payload_fill.c \
 	daemon/ca/grant.h daemon/ca/grant.c \
 	daemon/ca/op.h daemon/ca/op_part.h daemon/ca/op_part.c \
-	daemon/ca/op_assess.c daemon/ca/op_prepare.c daemon/ca/op_verify.c daemon/ca/op_make.c \
+	daemon/ca/op_assess.c daemon/ca/op_prepare.c daemon/ca/op_verify.c daemon/ca/op_make.c daemon/ca/pool.h daemon/ca/pool.c \
 	daemon/ca/op_certify.c daemon/ca/op_item.c daemon/ca/op_revoke.c daemon/ca/op_crl.c daemon/ca/op_status.c daemon/ca/op_reconcile.c daemon/ca/op_check.c \
 	daemon/ca/init.h daemon/ca/init_part.h daemon/ca/init.c daemon/ca/init_keys.c daemon/ca/init_read.c daemon/ca/init_resume.c \
 	daemon/ca/init_config.c \

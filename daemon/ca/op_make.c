@@ -3,13 +3,13 @@
  * officer, and all that is committed before anybody hears of it. Asked again, the same key is given again, until its
  * certificate is issued: derivd had the answer then, and the device's copy is removed from the log.
  */
-#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "daemon/ca/approval.h"
 #include "daemon/ca/grant.h"
+#include "daemon/ca/pool.h"
 #include "evidence/der.h"
 #include "evidence/key.h"
 #include "evidence/seal.h"
@@ -33,32 +33,6 @@ DEFINE_AUTO(copies, struct copies *, copies_free);
 static size_t first_escrow(const struct copies *c)
 {
 	return c->has_history ? 2 : 1;
-}
-
-static struct err *new_key(const char *type, EVP_PKEY **ret_key)
-{
-	static const struct {
-		const char *type;
-		const char *curve;
-		size_t bits;
-	} types[] = {
-		{ "p384", "P-384", 0 },
-		{ "rsa2048", NULL, 2048 },
-		{ "rsa3072", NULL, 3072 },
-	};
-
-	if (strcmp(type, "p256") == 0) {
-		*ret_key = sig_new_p256();
-		return NULL;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		if (strcmp(types[i].type, type) != 0)
-			continue;
-		*ret_key = types[i].curve ? EVP_EC_gen(types[i].curve) : EVP_RSA_gen(types[i].bits);
-		return *ret_key ? NULL
-				: sig_openssl_error(&ERR_SYSTEM, "making a key of type %s", type);
-	}
-	return err_new(&ERR_CA_MISCONFIGURED, "key type \"%s\"", type);
 }
 
 /* The device's certificate was judged with its statement, and the receipt is the log's: only its key is needed now. */
@@ -172,7 +146,7 @@ static struct err *make(struct state *s, const struct grant *g, const struct ent
 	bool own = false;
 
 	TRY(grant_check(s, g));
-	TRY(new_key(g->profile->key_type, &key));
+	TRY(pool_take(s->pool, g->profile->key_type, &key));
 	TRY(seal_all(s, g, key, &copies));
 	TRY(record(s, g, audit, key, copies, ret_made, &own));
 	*ret_copies = own ? take(copies) : NULL;

@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "daemon/ca/command.h"
 #include "daemon/ca/op.h"
+#include "daemon/ca/pool.h"
 #include "daemon/ca/revocation.h"
 #include "proto/kind.h"
 #include "proto/worker.h"
@@ -48,6 +49,19 @@ static struct err *reply_reasons(
 static struct err *settle(void *state)
 {
 	return ledger_settle(((struct state *)state)->ledger);
+}
+
+/* Between requests. */
+static bool is_asked(void *userdata)
+{
+	return worker_is_asked(userdata);
+}
+
+static bool idle(struct worker *w)
+{
+	struct state *s = w->state;
+
+	return pool_fill(s->pool, s->settings, is_asked, w);
 }
 
 static struct err *run_assess(struct worker *w, const void *request)
@@ -111,6 +125,8 @@ static const struct worker_op ops[] = {
 	{ 0, NULL, false },
 };
 
+static const struct worker_ways ways = { settle, idle };
+
 struct err *serve(void)
 {
 	AUTO(state) struct state *s = NULL;
@@ -122,5 +138,5 @@ struct err *serve(void)
 	if (e)
 		return worker_refuse(fd, LINK_CA, "derivd-ca", e);
 	ledger_defer(s->ledger);
-	return worker_run_settled(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s, settle);
+	return worker_run_settled(fd, LINK_CA, "derivd-ca", ops, DEADLINE_S, s, &ways);
 }

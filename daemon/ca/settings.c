@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "daemon/ca/pool.h"
 #include "daemon/ca/settings_part.h"
 #include "daemon/ca/template.h"
 #include "evidence/payload.h"
@@ -15,7 +16,7 @@
 
 #define APP_FILE_MAX 32768
 /* Where the sections of other files are put into the table of options. */
-#define ANCHOR_OPTION 9
+#define ANCHOR_OPTION 10
 
 static cfg_opt_t app_options[] = {
 	CFG_STR("type", "application/json", CFGF_NONE),
@@ -46,6 +47,7 @@ static cfg_opt_t *top_options(void)
 		CFG_STR("backend", "local", CFGF_NONE),
 		CFG_STR_LIST("escrow", no_values, CFGF_NONE),
 		CFG_STR("history", NULL, CFGF_NODEFAULT),
+		CFG_INT("key-pool", 2, CFGF_NONE),
 		CFG_END(), /* anchor */
 		CFG_END(), /* profile */
 		CFG_SEC("app", app_options, CFGF_MULTI | CFGF_TITLE),
@@ -322,12 +324,16 @@ static struct err *read_approval(cfg_t *cfg, struct settings *s)
 
 static struct err *read_all(cfg_t *cfg, const char *dir, struct settings *s)
 {
+	int64_t pool;
+
 	TRY(read_times(cfg, s));
 	TRY(texts_read(cfg, "fetch-allow", &s->fetch_allow));
 	TRY(read_anchors(cfg, dir, s));
 	TRY(read_profiles(cfg, s));
 	TRY(read_recipients(cfg, dir, s));
 	TRY(read_apps(cfg, dir, s));
+	TRY(conf_int(cfg, "key-pool", 0, POOL_MAX, &pool));
+	s->key_pool = (uint32_t)pool;
 	s->backend = xstrdup(cfg_getstr(cfg, "backend"));
 	return err_wrap(read_approval(cfg, s), "approval");
 }

@@ -70,6 +70,7 @@ struct settings {
 	uint64_t crl_validity_ms; /* nextUpdate - thisUpdate of our own CRLs */
 	uint64_t crl_every_ms;    /* a new one is published when the last is older */
 	uint64_t crl_refresh_ms; /* a fetched CRL is fetched again when it was fetched longer ago */
+	uint32_t key_pool;     /* key pairs of a slow type that a process makes ahead of time */
 	uint32_t officers;   /* how many approve a change of all this; 1: root changes it alone */
 	char *officer_group; /* whose members they are, by name or number */
 	gid_t officer_gid;   /* NO_OFFICERS: there is no such group */

@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "daemon/ca/ca.h"
 #include "daemon/ca/effect.h"
+#include "daemon/ca/pool.h"
 #include "daemon/ca/revocation.h"
 #include "evidence/cert.h"
 #include "proto/kind.h"
@@ -85,6 +86,7 @@ struct err *state_open(struct state **ret_state)
 	AUTO(state) struct state *s = xcalloc(1, sizeof(*s));
 
 	s->keys = keys_new();
+	s->pool = pool_new();
 	TRY(read_config(s));
 	TRY(open_log(s));
 	TRY(read_issuers(s));
@@ -99,6 +101,7 @@ struct err *state_read_again(struct state *s, struct state **ret_now)
 
 	now->is_part = true;
 	now->keys = s->keys;
+	now->pool = s->pool;
 	now->ledger = s->ledger;
 	now->issuer = s->issuer;
 	TRY(read_config(now));
@@ -147,6 +150,7 @@ void state_free(struct state *s)
 	if (!s->is_part) {
 		issuer_free(s->issuer);
 		keys_free(s->keys);
+		pool_free(s->pool);
 		ledger_free(s->ledger);
 	}
 	deployment_free(s->deployment);

@@ -14,6 +14,7 @@
 #define STATE_PROFILES_MAX 64
 
 struct backend;
+struct pool;
 struct revocation;
 
 struct state {
@@ -26,6 +27,7 @@ struct state {
 	uint8_t own[OWN_ISSUERS_MAX]
 		   [SHA256_LEN]; /* key ids of all issuers of ours, roots and retired ones too */
 	const struct backend *backend;
+	struct pool *pool;
 	struct revocation *revocation;
 	struct buf *effect; /* effect.h: what settings, deployment and issuer come to */
 	uint8_t effect_digest[SHA256_LEN];

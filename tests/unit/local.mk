@@ -200,6 +200,10 @@ tests_unit_test_ca_revocation_LDADD = tests/unit/libstand.a $(CA_UNIT_LIBS)
 UNIT_TESTS += tests/unit/test_ca_change
 tests_unit_test_ca_change_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_change_LDADD = $(CA_UNIT_LIBS)
+UNIT_TESTS += tests/unit/test_ca_pool
+tests_unit_test_ca_pool_CFLAGS = $(CA_UNIT_CFLAGS)
+tests_unit_test_ca_pool_LDADD = $(CA_UNIT_LIBS)
+
 UNIT_TESTS += tests/unit/test_ca_settings
 tests_unit_test_ca_settings_CFLAGS = $(CA_UNIT_CFLAGS)
 tests_unit_test_ca_settings_LDADD = $(CA_UNIT_LIBS)

@@ -99,6 +99,8 @@ static const struct worker_op settled_ops[] = {
 	{ 0, NULL, false },
 };
 
+static const struct worker_ways ways = { .settle = settle };
+
 /* Exit status of the child. */
 enum { ENDED = 0, BROKE = 3 };
 
@@ -112,7 +114,7 @@ static struct err *work(int fd, unsigned int deadline_s)
 
 	if (deadline_s == SETTLED)
 		return worker_run_settled(
-			fd, LINK_COURIER, "test-worker", settled_ops, 30, &settling, settle);
+			fd, LINK_COURIER, "test-worker", settled_ops, 30, &settling, &ways);
 	if (deadline_s == CANNOT_WORK)
 		return worker_refuse(fd, LINK_COURIER, "test-worker",
 			err_new(&ERR_CONFIG, "courier.conf:7: no such key"));
