@@ -85,6 +85,12 @@ class Stranger:
         return os.path.join(self.dir, what + ".pem")
 
 
+def script(kiosk, text, uid):
+    """What that person's shell says at the kiosk, where derivctl is this kiosk's."""
+    where = os.path.dirname(kiosk.write("commands/derivctl", f'#!/bin/sh\nexec {kiosk.program("derivctl")} -C {kiosk.dir} "$@"\n', 0o755))
+    return run("sh", "-eu", "-c", text, env={"PATH": f"{where}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **kiosk.as_person(uid)).stdout
+
+
 def encrypt_with(kiosk, key_type):
     """Encryption keys that are made from now on are of this type."""
     path = kiosk.at("etc/ca.conf")

@@ -64,7 +64,7 @@ class Site:
             "/CN=mail.example.org", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.at("mail.key"),
             "-out", self.at("mail.pem"))
         # Until a server is here to be told.
-        for name in ("doveadm", "nginx"):
+        for name in ("doveadm", "nginx", "ldapmodify"):
             self.write(f"bin/{name}", "#!/bin/sh\n", 0o755)
         self.shell(self.guide("/etc/derivd-mail/ca.pem"))
         self.write("bin/derivd-mail-crl", self.guide("/usr/local/sbin/derivd-mail-crl"), 0o755)

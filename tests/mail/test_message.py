@@ -10,7 +10,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 from clients import Imap, Submission  # noqa: E402
 from guide import Guide  # noqa: E402
 from kiosk import AUDITOR, KioskError, run, wait_for  # noqa: E402
-from people import Person, Stranger, encrypt_with, enrolled  # noqa: E402
+from people import Person, Stranger, encrypt_with, enrolled, script  # noqa: E402
 from servers import Dovecot, MailPostfix, Site  # noqa: E402
 from smime import Nss, OpenSsl  # noqa: E402
 from tap import Tap  # noqa: E402
@@ -82,9 +82,8 @@ def _():
 
 def phones():
     """The list for Postfix, as an auditor makes it at the kiosk."""
-    kiosk.write("bin/list", f'#!/bin/sh\nexec {kiosk.program("derivctl")} -C {kiosk.dir} "$@"\n', 0o755)
-    return run("sh", "-eu", "-c", site.guide("derivd-mail-phones").replace("derivctl", kiosk.at("bin/list")),
-               **kiosk.as_person(AUDITOR)).stdout
+    return script(kiosk, site.guide("derivd-mail-phones"), AUDITOR)
+
 
 
 @tap.test("E-50 Postfix alone: a phone on the list hands in mail without a password, and nobody else does")
