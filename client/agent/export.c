@@ -187,8 +187,9 @@ struct trouble *export_p12(const struct derivd_device *d, const struct export_ch
 			"--serial",
 			c->n);
 	PASS(read_password(password_path, &password));
-	struct trouble *t = trouble_device(derivd_device_export(
-		d, c->list[0]->id, DERIVD_DEVICE_PKCS12, buf_str(password), &data));
+	struct trouble *t = trouble_device(derivd_device_export(d, c->list[0]->id,
+		choice->legacy ? DERIVD_DEVICE_PKCS12_LEGACY : DERIVD_DEVICE_PKCS12,
+		buf_str(password), &data));
 	if (trouble_is(t, DERIVD_DEVICE_KIND_FORMAT)) {
 		trouble_free(t);
 		return trouble_new(DERIVD_DEVICE_KIND_FORMAT,

@@ -8,6 +8,7 @@
 struct export_choice {
 	const char *purpose; /* NULL: all */
 	const char *serial;  /* hexadecimal, or a beginning of it; NULL: any */
+	bool legacy;         /* a PKCS#12 for old readers */
 };
 
 /*

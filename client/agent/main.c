@@ -35,7 +35,7 @@ static const char USAGE[] =
 	"  status              what this device is\n"
 	"  list                its credentials\n"
 	"  export --pem DIR [--purpose P] [--serial S]\n"
-	"  export --p12 FILE --password-file FILE [--purpose P] [--serial S]\n"
+	"  export --p12 FILE --password-file FILE [--legacy] [--purpose P] [--serial S]\n"
 	"  --help | --version\n"
 	"P is authentication, signing, encryption or decryption.\n";
 
@@ -52,6 +52,7 @@ struct options {
 	bool json;
 	bool wait;
 	bool no_issue;
+	bool legacy;
 	bool help;
 	bool version;
 };
@@ -136,10 +137,14 @@ static struct trouble *do_repin(
 
 static struct trouble *do_export(const struct derivd_device *d, const struct options *o)
 {
-	const struct export_choice choice = { .purpose = o->purpose, .serial = o->serial };
+	const struct export_choice choice = {
+		.purpose = o->purpose, .serial = o->serial, .legacy = o->legacy
+	};
 
 	if (!o->pem == !o->p12)
 		return usage("either --pem or --p12 is needed");
+	if (o->pem && o->legacy)
+		return usage("--legacy is a form of --p12");
 	if (o->pem)
 		return export_pem(d, &choice, o->pem);
 	if (!o->password_file)
@@ -211,7 +216,8 @@ enum {
 	OPT_SERIAL,
 	OPT_PEM,
 	OPT_P12,
-	OPT_PASSWORD_FILE
+	OPT_PASSWORD_FILE,
+	OPT_LEGACY
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -227,6 +233,7 @@ static const struct option LONG_OPTIONS[] = {
 	{ "pem", required_argument, NULL, OPT_PEM },
 	{ "p12", required_argument, NULL, OPT_P12 },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+	{ "legacy", no_argument, NULL, OPT_LEGACY },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -268,6 +275,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		o->json |= c == OPT_JSON;
 		o->wait |= c == OPT_WAIT;
 		o->no_issue |= c == OPT_NO_ISSUE;
+		o->legacy |= c == OPT_LEGACY;
 		o->help |= c == 'h';
 		o->version |= c == 'V';
 		if (c == '?')

@@ -21,7 +21,9 @@ static struct err *write_form(const struct home *h, struct state *s, const struc
 	case DERIVD_DEVICE_PEM_CHAIN:
 		return export_chain(h, s, ret_content);
 	case DERIVD_DEVICE_PKCS12:
-		return export_p12(h, s, slot, password, ret_content);
+	case DERIVD_DEVICE_PKCS12_LEGACY:
+		return export_p12(
+			h, s, slot, form == DERIVD_DEVICE_PKCS12_LEGACY, password, ret_content);
 	}
 	return err_new(&ERR_FORMAT, "form %d", (int)form);
 }

@@ -286,10 +286,13 @@ enum derivd_device_form {
 	DERIVD_DEVICE_PEM_CHAIN = 3, /* CA certificates: the issuer first, the root last */
 	DERIVD_DEVICE_PKCS12 =
 		4, /* key, certificate, chain without the root; PBES2, AES-256-CBC, SHA-256 */
+	DERIVD_DEVICE_PKCS12_LEGACY =
+		5, /* the same with Triple-DES and SHA-1: Android up to 13, macOS up to 10.15, gpgsm up to 2.2 read no other */
 };
 
 /*
- * Hands out one credential that has key and certificate. password: UTF-8, 1 to 256 bytes, for PKCS12; else NULL.
+ * Hands out one credential that has key and certificate. password: UTF-8, 1 to 256 bytes, for PKCS12 and
+ * PKCS12_LEGACY; else NULL.
  * Errors: "no-such-thing" (the id, or it is not usable), "not-enrolled", "device-state-damaged" as above, "format" (password).
  */
 DERIVD_DEVICE_MUST_CHECK struct derivd_device_error *derivd_device_export(

@@ -100,8 +100,23 @@ static struct err *check_password(const char *password)
 	return NULL;
 }
 
+/* The MAC is put on apart: with PKCS12_create it would be SHA-256's in either form. */
+static PKCS12 *make_p12(bool legacy, const char *password, const char *name, EVP_PKEY *key,
+	X509 *cert, STACK_OF(X509) *chain)
+{
+	int cipher = legacy ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : NID_aes_256_cbc;
+	AUTO(p12)
+	PKCS12 *p12 = PKCS12_create(
+		password, name, key, cert, chain, cipher, cipher, EXPORT_ITERATIONS, -1, 0);
+
+	if (!p12 || PKCS12_set_mac(p12, password, -1, NULL, 0, EXPORT_ITERATIONS,
+			    legacy ? EVP_sha1() : EVP_sha256()) != 1)
+		return NULL;
+	return take(p12);
+}
+
 struct err *export_p12(const struct home *h, const struct state *s, const struct slot *slot,
-	const char *password, struct buf **ret_der)
+	bool legacy, const char *password, struct buf **ret_der)
 {
 	AUTO_MEM char *name = xasprintf("derivd %s", purpose_name(slot->purpose));
 	AUTO(stack) STACK_OF(X509) *chain = sk_X509_new_null();
@@ -115,8 +130,7 @@ struct err *export_p12(const struct home *h, const struct state *s, const struct
 	TRY(load_cert(h, slot->certificate, &pem, &cert));
 	TRY(home_get_key(h, slot->key_hash, &key));
 	AUTO(p12)
-	PKCS12 *p12 = PKCS12_create(password, name, key, cert, chain, NID_aes_256_cbc,
-		NID_aes_256_cbc, EXPORT_ITERATIONS, EXPORT_ITERATIONS, 0);
+	PKCS12 *p12 = make_p12(legacy, password, name, key, cert, chain);
 	int len = p12 ? i2d_PKCS12(p12, &der) : -1;
 	if (len <= 0)
 		return sig_openssl_error(&ERR_SYSTEM, "a PKCS#12");

@@ -1,6 +1,6 @@
 /*
- * export.h: credentials out of the state directory, for programs that use them: PEM, or PKCS#12 (RFC 7292) with AES-256 (PBES2), one
- * credential at a time, since readers take the wrong one out of several.
+ * export.h: credentials out of the state directory, for programs that use them: PEM, or PKCS#12 (RFC 7292) with AES-256 (PBES2) or, for
+ * old readers, Triple-DES, one credential at a time, since readers take the wrong one out of several.
  */
 #ifndef DERIVD_DEVICE_EXPORT_H
 #define DERIVD_DEVICE_EXPORT_H
@@ -22,8 +22,8 @@ MUST_CHECK struct err *export_certificate(
 /* The CA certificates: issuer first, root last. */
 MUST_CHECK struct err *export_chain(
 	const struct home *h, const struct state *s, struct buf **ret_pem);
-/* Without the root. password: UTF-8, 1 to EXPORT_PASSWORD_MAX bytes; ERR_FORMAT. */
+/* Without the root. legacy: Triple-DES and SHA-1 (RFC 7292 appendix C). password: UTF-8, 1 to EXPORT_PASSWORD_MAX bytes; ERR_FORMAT. */
 MUST_CHECK struct err *export_p12(const struct home *h, const struct state *s,
-	const struct slot *slot, const char *password, struct buf **ret_der);
+	const struct slot *slot, bool legacy, const char *password, struct buf **ret_der);
 
 #endif

@@ -110,7 +110,7 @@ static struct derivd_device_error *print_form(
 
 	if (error)
 		return error;
-	if (form == DERIVD_DEVICE_PKCS12)
+	if (form >= DERIVD_DEVICE_PKCS12)
 		printf("pkcs12 %zu bytes\n", data->len);
 	else
 		fwrite(data->data, 1, data->len, stdout);
@@ -130,9 +130,9 @@ static struct derivd_device_error *list(void)
 		printf("%s %s %s\n", usable ? "usable" : "waits", c->purpose,
 			usable ? c->subject : "");
 		for (int form = DERIVD_DEVICE_PEM_KEY;
-			usable && !error && form <= DERIVD_DEVICE_PKCS12; form++)
+			usable && !error && form <= DERIVD_DEVICE_PKCS12_LEGACY; form++)
 			error = print_form(c->id, (enum derivd_device_form)form,
-				form == DERIVD_DEVICE_PKCS12 ? "secret" : NULL);
+				form >= DERIVD_DEVICE_PKCS12 ? "secret" : NULL);
 		if (error)
 			derivd_device_credentials_free(all);
 	}

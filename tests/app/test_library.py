@@ -165,7 +165,7 @@ def _():
     tap.contains(text, "enrolled, Ada Lovelace, 3 of 3 usable")
     tap.equal(text.count("BEGIN PRIVATE KEY"), 3, "keys")
     tap.equal(text.count("BEGIN CERTIFICATE"), 9, "certificates: three, each with issuer and root")
-    tap.equal(len(re.findall(r"^pkcs12 \d{4} bytes$", text, re.M)), 3, "PKCS#12")
+    tap.equal(len(re.findall(r"^pkcs12 \d{4} bytes$", text, re.M)), 6, "PKCS#12, in two forms")
 
 
 @tap.test("it stays connected beside a second thread, outlives the gateway, and ends when its signal handler says so")

@@ -659,8 +659,17 @@ def _():
             tap.equal(stat.S_IMODE(os.stat(f"{at}/key.pem").st_mode), 0o600, "mode")
 
 
-@tap.test("PKCS#12: OpenSSL and NSS import it; AES-256; one credential a file")
+FORMS = {(): ("PBES2, PBKDF2, AES-256-CBC, Iteration 100000, PRF hmacWithSHA256", "MAC: sha256"),
+         ("--legacy",): ("pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 100000", "MAC: sha1")}
+
+
+@tap.test("PKCS#12: OpenSSL and NSS import it; AES-256, or what old readers know; one credential a file")
 def _():
+    for form, expected in FORMS.items():
+        pkcs12(form, expected)
+
+
+def pkcs12(form, expected):
     with Gateway() as g:
         k, d = enrolled(g)
         password = os.path.join(g.dir, "password")
@@ -673,13 +682,14 @@ def _():
         subprocess.run(["certutil", "-N", "-d", nss, "--empty-password"], check=True)
         for p in ("authentication", "signing", "encryption"):
             path = os.path.join(g.dir, f"{p}.p12")
-            tap.equal(d.call("export", "--p12", path, "--password-file", password, "--purpose", p)[0], 0, p)
+            tap.equal(d.call("export", "--p12", path, "--password-file", password, "--purpose", p, *form)[0], 0, p)
             text = pki.openssl("pkcs12", "-in", path, "-passin", f"file:{password}", "-nodes").decode()
             tap.equal(text.count("BEGIN PRIVATE KEY"), 1, "keys")
             tap.equal(text.count("BEGIN CERTIFICATE"), 2, "certificates")
             info = subprocess.run(["openssl", "pkcs12", "-in", path, "-passin", f"file:{password}", "-info",
                                    "-noout"], capture_output=True, text=True).stderr
-            tap.contains(info, "PBES2, PBKDF2, AES-256-CBC, Iteration 100000, PRF hmacWithSHA256")
+            for part in expected:
+                tap.contains(info, part)
             subprocess.run(["pk12util", "-i", path, "-d", nss, "-w", password], check=True, capture_output=True)
         keys = subprocess.run(["certutil", "-K", "-d", nss], capture_output=True, text=True).stdout
         tap.equal(keys.count("derivd "), 3, f"keys in NSS:\n{keys}\n")
@@ -699,7 +709,7 @@ def _():
         tap.contains(text, "no enrollment")
         tap.contains(text, "derivd-device enroll")
         os.mkdir(d.state, 0o700)
-        for args in ([], ["enroll"], ["nonsense"], ["export"], ["export", "--pem", "x", "--p12", "y"],
+        for args in ([], ["enroll"], ["nonsense"], ["export"], ["export", "--pem", "x", "--p12", "y"], ["export", "--pem", "x", "--legacy"],
                      ["export", "--pem", "x", "--purpose", "all"]):
             status, _, text = d.plain(*args)
             tap.equal(status, 1, str(args))
