@@ -1,10 +1,9 @@
 """People who went through the kiosk, and what their phones have to show for it."""
 
 import os
-import re
 import shutil
 
-from kiosk import OFFICER, Kiosk, run, wait_for
+from kiosk import OFFICER, Kiosk, KioskError, run, wait_for
 
 PURPOSES = ("authentication", "signing", "encryption")
 
@@ -12,10 +11,10 @@ PURPOSES = ("authentication", "signing", "encryption")
 class Person:
     """who@example.org with a card and an enrolled phone, whose credentials are exported."""
 
-    def __init__(self, kiosk, who, name):
+    def __init__(self, kiosk, who, name, **card):
         self.kiosk, self.who = kiosk, who
         self.mail = f"{who}@example.org"
-        kiosk.insert(kiosk.card(who, name=name))
+        kiosk.insert(kiosk.card(who, name=name, **card))
         self.phone = kiosk.device(f"{who}-phone")
         kiosk.provision(self.phone)
         self.dir = kiosk.at(f"people/{who}")
@@ -91,13 +90,15 @@ def script(kiosk, text, uid):
     return run("sh", "-eu", "-c", text, env={"PATH": f"{where}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **kiosk.as_person(uid)).stdout
 
 
-def encrypt_with(kiosk, key_type):
-    """Encryption keys that are made from now on are of this type."""
+def change_profile(kiosk, profile, was, now):
+    """For what is issued from now on."""
     path = kiosk.at("etc/ca.conf")
     with open(path) as f:
-        head, title, rest = f.read().partition('profile "encryption" {')
+        head, title, rest = f.read().partition(f'profile "{profile}" {{')
+    if was not in rest:
+        raise KioskError(f"the profile {profile} does not say {was}")
     with open(path, "w") as f:
-        f.write(head + title + re.sub(r'key-type = "\w+"', f'key-type = "{key_type}"', rest))
+        f.write(head + title + rest.replace(was, now, 1))
     kiosk.restart()
 
 

@@ -8,16 +8,17 @@ import sys
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 from clients import Imap  # noqa: E402
-from people import Stranger, enrolled  # noqa: E402
+from people import Person, Stranger, change_profile, enrolled  # noqa: E402
 from servers import Dovecot, Site  # noqa: E402
 from tap import Tap  # noqa: E402
 
+UPN = "weldon.f@corp.example.net"
 tap = Tap()
 tap.need("dovecot", "doveadm", "curl", "gnutls-cli")
 kiosk, people = enrolled(tap)
 ada, bob, eve, dan = people["ada"], people["bob"], people["eve"], people["dan"]
 stranger = Stranger(kiosk, ada)
-site = tap.use(Site(kiosk.at("site"), kiosk.at("lib/derivd-ca/public"), [ada.mail, bob.mail, eve.mail]))
+site = tap.use(Site(kiosk.at("site"), kiosk.at("lib/derivd-ca/public"), [ada.mail, bob.mail, eve.mail, UPN]))
 dovecot = tap.use(Dovecot(site))
 imap = Imap(dovecot.port, site.at("mail.pem"))
 
@@ -88,6 +89,13 @@ def _():
         f.write(good)
     site.fetch_crl()
     let_in(ada)
+
+
+@tap.test("E-23 E-50 Dovecot: where the log-in name is not the mail address, the profile has the UPN, and people are known by it")
+def _():
+    change_profile(kiosk, "authentication", "UID=${mail?}", "UID=${upn}")
+    let_in(Person(kiosk, "fay", "Fay Weldon", upn=UPN))
+    tap.contains(dovecot.log(), f"Login: user=<{UPN}>, method=EXTERNAL", "Dovecot's log")
 
 
 tap.run()

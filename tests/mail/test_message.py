@@ -10,7 +10,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 from clients import Imap, Submission  # noqa: E402
 from guide import Guide  # noqa: E402
 from kiosk import AUDITOR, KioskError, run, wait_for  # noqa: E402
-from people import Person, Stranger, encrypt_with, enrolled, script  # noqa: E402
+from people import Person, Stranger, change_profile, enrolled, script  # noqa: E402
 from servers import Dovecot, MailPostfix, Site  # noqa: E402
 from smime import Nss, OpenSsl  # noqa: E402
 from tap import Tap  # noqa: E402
@@ -20,7 +20,7 @@ tap.need("dovecot", "doveadm", "postfix", "curl", "jq")
 kiosk, people = enrolled(tap)
 ada, bob, eve = people["ada"], people["bob"], people["eve"]
 stranger = Stranger(kiosk, ada)
-encrypt_with(kiosk, "rsa2048")
+change_profile(kiosk, "encryption", 'key-type = "p256"', 'key-type = "rsa2048"')
 people["rosa"] = rosa = Person(kiosk, "rosa", "Rosa Luxemburg")
 site = tap.use(Site(kiosk.at("site"), kiosk.at("lib/derivd-ca/public"), [p.mail for p in people.values()]))
 postfix = tap.use(MailPostfix(site))
