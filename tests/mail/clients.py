@@ -1,9 +1,11 @@
 """Programs that are not ours, as they log in: curl, openssl s_client, gnutls-cli."""
 
+import os
 import subprocess
 import tempfile
 import time
 
+import wbxml
 from kiosk import WAIT, run
 
 
@@ -101,3 +103,39 @@ class Imap:
         """What each of them heard."""
         return {"curl": (lambda done: done.stdout + done.stderr)(self.curl(person, purpose)),
                 "openssl": self.openssl(person, purpose), "gnutls": self.gnutls(person, purpose)}
+
+
+class Phone:
+    """A phone that speaks ActiveSync, over curl; it says no password."""
+
+    def __init__(self, port, ca, directory):
+        self.url, self.ca, self.dir = f"https://127.0.0.1:{port}/Microsoft-Server-ActiveSync", ca, directory
+        os.makedirs(directory, exist_ok=True)
+        with open(self.at("first"), "wb") as f:
+            f.write(wbxml.encode(("FolderSync", [("SyncKey", "0")])))
+
+    def at(self, name):
+        return os.path.join(self.dir, name)
+
+    def curl(self, *words, person=None, purpose="authentication", ca=None):
+        """(status, header and body), or what curl has against it."""
+        done = run("curl", "-sS", "-i", "--max-time", WAIT, "--cacert", ca or self.ca, *certificate(person, purpose), "-o",
+                   self.at("answer"), "-w", "%{http_code}", *words, check=False)
+        if done.returncode != 0:
+            return done.stderr, b""
+        with open(self.at("answer"), "rb") as f:
+            return done.stdout, f.read()
+
+    def options(self, person, *words, purpose="authentication"):
+        return self.curl("-X", "OPTIONS", *words, self.url, person=person, purpose=purpose)
+
+    def folders(self, person, *words):
+        """(status, the names of the folders that the phone is shown, or what came in their place)."""
+        status, answer = self.curl("-H", "Content-Type: application/vnd.ms-sync.wbxml", "-H", "MS-ASProtocolVersion: 14.1", *words,
+                                   "--data-binary", f"@{self.at('first')}",
+                                   f"{self.url}?Cmd=FolderSync&User=anybody&DeviceId=1&DeviceType=phone", person=person)
+        if status != "200":
+            return status, answer
+        element = wbxml.decode(answer.partition(b"\r\n\r\n")[2])
+        good = [e[1] for e in wbxml.find(element, "Status")] == ["1"]
+        return status if good else "bad", [name[1] for name in wbxml.find(element, "DisplayName")]

@@ -6,10 +6,9 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
-import wbxml  # noqa: E402
 from activesync import WHO, ActiveSync  # noqa: E402
-from clients import Imap, certificate  # noqa: E402
-from kiosk import WAIT, run, wait_for  # noqa: E402
+from clients import Imap, Phone, certificate  # noqa: E402
+from kiosk import run, wait_for  # noqa: E402
 from people import Stranger, enrolled  # noqa: E402
 from servers import Dovecot, Nginx, Site  # noqa: E402
 from tap import Tap  # noqa: E402
@@ -24,33 +23,13 @@ dovecot = tap.use(Dovecot(site))
 imap = Imap(dovecot.port, site.at("mail.pem"))
 server = tap.use(ActiveSync(site.at("mail")))
 nginx = tap.use(Nginx(site, server.port))
-URL = f"https://127.0.0.1:{nginx.port}/Microsoft-Server-ActiveSync"
-first = kiosk.at("first.wbxml")
-with open(first, "wb") as f:
-    f.write(wbxml.encode(("FolderSync", [("SyncKey", "0")])))
-
-
-def curl(*words, person=None, purpose="authentication", ca=site.at("mail.pem")):
-    """(status, header and body): what a phone sees, which says no password."""
-    out = kiosk.at("answer")
-    done = run("curl", "-sS", "-i", "--max-time", WAIT, "--cacert", ca, *certificate(person, purpose), "-o", out, "-w", "%{http_code}",
-               *words, check=False)
-    with open(out, "rb") as f:
-        return done.stdout if done.returncode == 0 else done.stderr, f.read()
-
-
-def options(person, *words, purpose="authentication"):
-    return curl("-X", "OPTIONS", *words, URL, person=person, purpose=purpose)
+phone = Phone(nginx.port, site.at("mail.pem"), kiosk.at("phone"))
 
 
 def folders(person, *words):
-    """The names of the folders that a phone is shown."""
-    status, answer = curl("-H", "Content-Type: application/vnd.ms-sync.wbxml", "-H", "MS-ASProtocolVersion: 14.1", *words, "--data-binary",
-                          f"@{first}", f"{URL}?Cmd=FolderSync&User=anybody&DeviceId=1&DeviceType=phone", person=person)
-    tap.equal(status, "200", f"FolderSync, {answer[:500]}")
-    element = wbxml.decode(answer.partition(b"\r\n\r\n")[2])
-    tap.equal(wbxml.find(element, "Status")[0][1], "1", "status of FolderSync")
-    return [name[1] for name in wbxml.find(element, "DisplayName")]
+    status, names = phone.folders(person, *words)
+    tap.equal(status, "200", f"FolderSync, {names}")
+    return names
 
 
 for someone in (ada, bob, eve):
@@ -60,7 +39,7 @@ for someone in (ada, bob, eve):
 @tap.test("E-50 E-21 E-26 ActiveSync: each phone gets the folders of the person that its certificate names, with no password")
 def _():
     for person in (ada, bob, eve):
-        status, answer = options(person)
+        status, answer = phone.options(person)
         tap.equal(status, "200", f"OPTIONS, {answer} {nginx.log()[-1500:]}")
         tap.contains(answer.decode(), "MS-ASProtocolVersions: 12.1,14.0,14.1", "OPTIONS")
         tap.equal(folders(person), ["Inbox", f"{person.who}-private"], f"folders of {person.who}")
@@ -76,7 +55,7 @@ def _():
 def _():
     for story, person, purpose in (("no certificate", None, ""), ("another CA", stranger, "authentication"),
                                    ("signing", ada, "signing"), ("encryption", ada, "encryption")):
-        status, answer = options(person, purpose=purpose)
+        status, answer = phone.options(person, purpose=purpose)
         tap.equal(status, "400", f"{story}: {answer}")
         tap.lacks(answer.decode(), "MS-ASProtocolVersions", story)
     tap.contains(nginx.log(), "unsuitable certificate purpose", "nginx' log")
@@ -84,14 +63,14 @@ def _():
 
 @tap.test("E-50 ActiveSync: a good certificate of somebody who has no mailbox opens none")
 def _():
-    tap.equal(options(dan)[0], "401", "dan")
+    tap.equal(phone.options(dan)[0], "401", "dan")
 
 
 @tap.test("E-24 E-27 ActiveSync: a phone that does not trust everybody goes to no other server, and no server speaks without TLS")
 def _():
-    status, _ = curl("-X", "OPTIONS", URL, person=ada, ca=stranger.pem("", "ca"))
+    status, _ = phone.curl("-X", "OPTIONS", phone.url, person=ada, ca=stranger.pem("", "ca"))
     tap.contains(status, "certificate", "what curl says")
-    tap.equal(curl("-X", "OPTIONS", URL.replace("https", "http"))[0], "400", "HTTP without TLS")
+    tap.equal(phone.curl("-X", "OPTIONS", phone.url.replace("https", "http"))[0], "400", "HTTP without TLS")
 
 
 def resumes(person, version, session):
@@ -111,7 +90,7 @@ def _():
     before = nginx.workers()
     site.fetch_crl()
     wait_for("the end of nginx' processes that have not read it", lambda: not before & nginx.workers())
-    tap.equal(options(eve)[0], "400", "eve")
+    tap.equal(phone.options(eve)[0], "400", "eve")
     tap.contains(nginx.log(), "certificate revoked", "nginx' log")
     for version in ("-tls1_2", "-tls1_3"):
         kept = kiosk.at(f"session{version}")
