@@ -1,5 +1,6 @@
 """Programs that are not ours, as they log in: curl, openssl s_client, gnutls-cli."""
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -9,45 +10,64 @@ import wbxml
 from kiosk import WAIT, run
 
 
-def talk(args, lines, **how):
-    """A conversation: lines are said one by one, each when the server has answered to the one before. What was heard, until the
-    server or the program hangs up; both get no further than that."""
-    heard = b""
-    with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen([str(a) for a in args], stdin=subprocess.PIPE, stdout=out, stderr=out, **how)
+class Talk:
+    """A conversation with an IMAP server through a program: a line is said when the server has answered to the one before."""
+
+    def __init__(self, args):
+        self.out = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([str(a) for a in args], stdin=subprocess.PIPE, stdout=self.out, stderr=self.out)
+        self.seen, self.commands = 0, 0
+
+    def __enter__(self):
+        self.wait("* OK")
+        return self
+
+    def __exit__(self, *_):
         try:
-            for line in [None, *lines]:
-                before = len(heard)
-                if line is not None:
-                    process.stdin.write(line.encode() + b"\r\n")
-                    process.stdin.flush()
-                until = time.monotonic() + WAIT
-                while process.poll() is None and time.monotonic() < until:
-                    out.seek(0)
-                    heard = out.read()
-                    if answered(heard[before:], line):
-                        break
-                    time.sleep(0.02)
+            self.process.stdin.close()
         except BrokenPipeError:
             pass
-        finally:
-            try:
-                process.stdin.close()
-            except BrokenPipeError:
-                pass
-            try:
-                process.wait(WAIT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        out.seek(0)
-        return out.read().decode("utf-8", "replace")
+        try:
+            self.process.wait(WAIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.heard = self.read()
+        self.out.close()
+
+    def read(self):
+        self.out.seek(0)
+        return self.out.read().decode("utf-8", "replace")
+
+    def wait(self, start):
+        """Whether a line that begins so comes, before the server or the program hangs up."""
+        until = time.monotonic() + WAIT
+        while True:
+            alive, lines = self.process.poll() is None, self.read()[self.seen:].splitlines(keepends=True)
+            if any(line.startswith(start) and line.endswith("\n") for line in lines):
+                self.seen += len("".join(lines))
+                return True
+            if not alive or time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+
+    def answers(self, command):
+        self.commands += 1
+        try:
+            self.process.stdin.write(f"a{self.commands} {command}\r\n".encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return self.wait(f"a{self.commands} ")
 
 
-def answered(heard, line):
-    """To the greeting any line of IMAP; to a command the one with its tag."""
-    tag = b"* OK" if line is None else line.split()[0].encode() + b" "
-    return any(part.startswith(tag) and part.endswith(b"\n") for part in heard.splitlines(keepends=True))
+def talk(args, commands):
+    """All that was heard; it gets no further than the server goes."""
+    with Talk(args) as t:
+        for command in commands:
+            if not t.answers(command):
+                break
+    return t.heard
 
 
 def certificate(person, purpose, cert="--cert", key="--key"):
@@ -70,7 +90,7 @@ class Submission:
 class Imap:
     """Log in with the certificate of a purpose (or none), say who one would like to be, and look at the mailboxes."""
 
-    SAY = ("a AUTHENTICATE EXTERNAL =", "b LIST \"\" *", "c LOGOUT")
+    SAY = ("AUTHENTICATE EXTERNAL =", "LIST \"\" *", "LOGOUT")
 
     def __init__(self, port, ca):
         self.port, self.ca = port, ca
@@ -91,9 +111,19 @@ class Imap:
             found.append(text.decode("ascii"))
             number += 1
 
+    def s_client(self, person, purpose):
+        return ["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", self.ca, "-connect", f"127.0.0.1:{self.port}",
+                *certificate(person, purpose, "-cert", "-key")]
+
     def openssl(self, person=None, purpose="authentication"):
-        return talk(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", self.ca, "-connect", f"127.0.0.1:{self.port}",
-                     *certificate(person, purpose, "-cert", "-key")], self.SAY)
+        return talk(self.s_client(person, purpose), self.SAY)
+
+    @contextlib.contextmanager
+    def stay(self, person):
+        """Somebody who is logged in meanwhile."""
+        with Talk(self.s_client(person, "authentication")) as there:
+            there.answers(self.SAY[0])
+            yield there
 
     def gnutls(self, person=None, purpose="authentication"):
         return talk(["gnutls-cli", "--x509cafile", self.ca, "-p", self.port, "127.0.0.1",

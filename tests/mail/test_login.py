@@ -8,6 +8,7 @@ import sys
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 from clients import Imap  # noqa: E402
+from kiosk import run, wait_for  # noqa: E402
 from people import Person, Stranger, change_profile, enrolled  # noqa: E402
 from servers import Dovecot, Site  # noqa: E402
 from tap import Tap  # noqa: E402
@@ -70,10 +71,14 @@ def _():
 
 @tap.test("E-52 Dovecot: who lost the phone is refused once the CRL has come, and others are not")
 def _():
-    eve.lose()
-    site.fetch_crl()
-    kept_out(eve, said="certificate revoked")
-    let_in(ada)
+    with imap.stay(eve) as there:
+        eve.lose()
+        site.fetch_crl()
+        kept_out(eve, said="certificate revoked")
+        let_in(ada)
+        tap.check(there.answers("NOOP"), "who was there before is there still")
+        run("doveadm", "kick", eve.mail, env=site.env)
+        wait_for("the end of the old connection", lambda: not there.answers("NOOP"))
 
 
 @tap.test("E-50 Dovecot: a CRL that is not the CA's changes nothing, and says so")
