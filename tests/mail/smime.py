@@ -5,6 +5,7 @@ import email
 import email.policy
 import os
 import re
+import tempfile
 
 from kiosk import KioskError, run
 
@@ -76,10 +77,14 @@ class Nss:
 
     def __init__(self, person, authorities):
         self.person = person
-        self.dir = os.path.join(person.dir, "nss")
-        os.makedirs(self.dir, exist_ok=True)
+        self.dir = tempfile.mkdtemp(prefix=f"{person.who}-{self.name}-", dir=person.kiosk.at("people"))
         self.db = f"sql:{self.dir}"
         run("certutil", "-N", "-d", self.db, "--empty-password")
+        self.fill(authorities)
+
+    def fill(self, authorities):
+        """As a person does it with what derivd-device exports. Again, with what has come since."""
+        person = self.person
         self.add("root", authorities, "C,C,C")
         for purpose in ("signing", "encryption", "decryption"):
             if not os.path.exists(person.pem(purpose, "key")):
@@ -93,6 +98,9 @@ class Nss:
     def add(self, nickname, certificate, trust=",,"):
         run("certutil", "-A", "-d", self.db, "-n", nickname, "-t", trust, "-i", certificate, "-a")
 
+    def signing_key(self):
+        return "derivd signing"
+
     def cmsutil(self, *words, data, check=True):
         with open(self.at("in"), "wb") as f:
             f.write(data)
@@ -101,7 +109,7 @@ class Nss:
         return run("cmsutil", *words, "-d", self.db, "-i", self.at("in"), "-o", self.at("out"), check=check)
 
     def sign(self, text):
-        self.cmsutil("-S", "-N", "derivd signing", "-G", "-P", data=f"Content-Type: text/plain\r\n\r\n{text}".encode())
+        self.cmsutil("-S", "-N", self.signing_key(), "-G", "-P", data=f"Content-Type: text/plain\r\n\r\n{text}".encode())
         return entity("signed-data", read(self.at("out"), "rb"))
 
     def encrypt(self, part, recipient, subject, certificate):
@@ -128,6 +136,18 @@ class Nss:
         if not signer or "nsigners=1;" not in said:
             raise KioskError(f"NSS says: {said}")
         return email.message_from_string(content, policy=POLICY).get_payload(), signer.group(1)
+
+
+class InstalledNss(Nss):
+    """The same, kept by derivd-device-install."""
+
+    name = "NSS-installed"
+
+    def fill(self, _=None):
+        run(self.person.kiosk.program("derivd-device-install"), "--state", self.person.phone.state, "--nss", self.dir)
+
+    def signing_key(self):
+        return re.search(r"derivd signing [0-9a-f]{8}", run("certutil", "-L", "-d", self.db).stdout).group(0)
 
 
 def signed_bytes(part, boundary):

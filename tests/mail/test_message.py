@@ -12,7 +12,7 @@ from guide import Guide  # noqa: E402
 from kiosk import AUDITOR, KioskError, run, wait_for  # noqa: E402
 from people import Person, Stranger, change_profile, enrolled, script  # noqa: E402
 from servers import Dovecot, MailPostfix, Site  # noqa: E402
-from smime import Nss, OpenSsl  # noqa: E402
+from smime import InstalledNss, Nss, OpenSsl  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
@@ -33,7 +33,7 @@ programs = {}
 
 
 def program(kind, person):
-    """The same one for the same person."""
+    """The same one for the same person, until programs are cleared."""
     if (kind, person) not in programs:
         programs[kind, person] = kind(person, site.at("derivd-mail/ca.pem"))
     return programs[kind, person]
@@ -183,6 +183,18 @@ def _():
         part = reader(person).decrypt(old, "decryption")
         tap.check(part is not None, f"{person.who}: the message from before does not open")
         tap.equal(reader(person).verify(part)[0], "from before\n", f"{person.who}, old")
+
+
+@tap.test("E-02 E-30 E-31 NSS as derivd-device-install keeps it: it signs, and reads the mail to each key that the person has had")
+def _():
+    profile = InstalledNss(rosa, None)
+    tap.equal(ossl(ada).verify(profile.sign("Dear Ada,\n")), ("Dear Ada,\n", [rosa.mail]), "text and signer")
+    mails = [sent(ossl(ada), rosa, "one\n")]
+    rosa.renew("encryption")
+    programs.clear()
+    profile.fill()
+    mails.append(sent(ossl(ada), rosa, "two\n"))
+    tap.equal([opened(profile, mail) for mail in mails], [("one\n", "Ada Lovelace"), ("two\n", "Ada Lovelace")], "both")
 
 
 @tap.test("E-52 who lost the phone cannot hand in mail any more, by either way")
