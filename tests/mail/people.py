@@ -27,11 +27,12 @@ class Person:
         """what: key, certificate, chain."""
         return os.path.join(self.dir, purpose, what + ".pem")
 
-    def p12(self, purpose, password="correct horse battery staple"):
+    def p12(self, purpose, *words):
+        """(file, file with its password)"""
         path, secret = (os.path.join(self.dir, f"{purpose}.{x}") for x in ("p12", "password"))
         with open(secret, "w") as f:
-            f.write(password + "\n")
-        self.phone.run("export", "--p12", path, "--password-file", secret, "--purpose", purpose)
+            f.write("correct horse battery staple\n")
+        self.phone.run("export", "--p12", path, "--password-file", secret, "--purpose", purpose, *words)
         return path, secret
 
     def credentials(self):

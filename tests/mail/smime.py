@@ -150,6 +150,49 @@ class InstalledNss(Nss):
         return re.search(r"derivd signing [0-9a-f]{8}", run("certutil", "-L", "-d", self.db).stdout).group(0)
 
 
+class Gpgsm:
+    """A person's gpgsm, as KMail, Claws Mail and mutt have it, filled from the phone's PKCS#12 file in the old form."""
+
+    name = "gpgsm"
+
+    def __init__(self, person, authorities):
+        self.dir = tempfile.mkdtemp(prefix=f"{person.who}-gpgsm-", dir=person.kiosk.at("people"))
+        self.path, self.secret = person.p12("encryption", "--legacy")
+        root = run("openssl", "x509", "-in", authorities, "-noout", "-fingerprint", "-sha1").stdout.strip().partition("=")[2]
+        for name, text in (("gpgsm.conf", "disable-crl-checks\n"), ("trustlist.txt", f"{root} S relax\n")):
+            with open(self.at(name), "w") as f:
+                f.write(text)
+        self.gpgsm("--import", authorities)
+        self.gpgsm("--import", self.path)
+
+    def at(self, name):
+        return os.path.join(self.dir, name)
+
+    def gpgsm(self, *words):
+        """It says its password; and no agent stays behind."""
+        env = {**os.environ, "GNUPGHOME": self.dir, "LC_ALL": "C.UTF-8"}
+        done = run("gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", *words, env=env,
+                   input=read(self.secret), check=False)
+        run("gpgconf", "--kill", "all", env=env)
+        return done
+
+    def decrypt(self, mail, _="encryption"):
+        with open(self.at("in"), "wb") as f:
+            f.write(email.message_from_string(mail, policy=POLICY).get_payload(decode=True))
+        done = self.gpgsm("--decrypt", self.at("in"))
+        return done.stdout if done.returncode == 0 else None
+
+    def verifies(self, part):
+        """Whether it takes a multipart/signed for good."""
+        mime = email.message_from_string(part, policy=POLICY)
+        with open(self.at("content"), "wb") as f:
+            f.write(signed_bytes(part, mime.get_boundary()))
+        with open(self.at("signature"), "wb") as f:
+            f.write(mime.get_payload()[1].get_payload(decode=True))
+        done = self.gpgsm("--status-fd", "1", "--verify", self.at("signature"), self.at("content"))
+        return done.returncode == 0 and "[GNUPG:] TRUST_FULLY" in done.stdout
+
+
 def signed_bytes(part, boundary):
     """The first part of multipart/signed, to the byte."""
     text = part.replace("\r\n", "\n").split(f"--{boundary}\n")[1]

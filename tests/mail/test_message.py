@@ -12,11 +12,11 @@ from guide import Guide  # noqa: E402
 from kiosk import AUDITOR, KioskError, run, wait_for  # noqa: E402
 from people import Person, Stranger, change_profile, enrolled, script  # noqa: E402
 from servers import Dovecot, MailPostfix, Site  # noqa: E402
-from smime import InstalledNss, Nss, OpenSsl  # noqa: E402
+from smime import Gpgsm, InstalledNss, Nss, OpenSsl  # noqa: E402
 from tap import Tap  # noqa: E402
 
 tap = Tap()
-tap.need("dovecot", "doveadm", "postfix", "curl", "jq")
+tap.need("dovecot", "doveadm", "postfix", "curl", "jq", "gpgsm")
 kiosk, people = enrolled(tap)
 ada, bob, eve = people["ada"], people["bob"], people["eve"]
 stranger = Stranger(kiosk, ada)
@@ -45,6 +45,10 @@ def ossl(person):
 
 def nss(person):
     return program(Nss, person)
+
+
+def gpgsm(person):
+    return program(Gpgsm, person)
 
 
 def logs():
@@ -143,8 +147,8 @@ def readable(key, writer, cipher):
     try:
         mail = program.encrypt("Dear reader\n", recipient.mail, "test", recipient.pem("encryption", "certificate"), *words)
     except KioskError:
-        return ["cannot be written"] * 2
-    return ["yes" if "Dear reader" in (reader(recipient).decrypt(mail) or "") else "no" for reader in (ossl, nss)]
+        return ["cannot be written"] * 3
+    return ["yes" if "Dear reader" in (reader(recipient).decrypt(mail) or "") else "no" for reader in (ossl, nss, gpgsm)]
 
 
 @tap.test("E-31 which program reads mail to which key is as doc/MAIL.md says")
@@ -162,6 +166,8 @@ def _():
         tap.contains(str(reader.verify(good)[1]), "da", reader.name)
         with tap.raises(KioskError):
             reader.verify(good.replace("Dear Bob", "Dear Rob"))
+    tap.check(gpgsm(rosa).verifies(good), "gpgsm verifies")
+    tap.check(not gpgsm(rosa).verifies(good.replace("Dear Bob", "Dear Rob")), "gpgsm verifies another text")
     with tap.raises(KioskError, "unsuitable certificate purpose"):
         ossl(bob).verify(ossl(ada).sign("Dear Bob,\n", "authentication"))
     with tap.raises(KioskError):
