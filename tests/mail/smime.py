@@ -162,19 +162,20 @@ class Gpgsm:
         for name, text in (("gpgsm.conf", "disable-crl-checks\n"), ("trustlist.txt", f"{root} S relax\n")):
             with open(self.at(name), "w") as f:
                 f.write(text)
+        self.env = {**os.environ, "GNUPGHOME": self.dir, "LC_ALL": "C.UTF-8"}
         self.gpgsm("--import", authorities)
-        self.gpgsm("--import", self.path)
+        self.imported = self.gpgsm("--import", self.path)
 
     def at(self, name):
         return os.path.join(self.dir, name)
 
     def gpgsm(self, *words):
-        """It says its password; and no agent stays behind."""
-        env = {**os.environ, "GNUPGHOME": self.dir, "LC_ALL": "C.UTF-8"}
-        done = run("gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", *words, env=env,
+        return run("gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", *words, env=self.env,
                    input=read(self.secret), check=False)
-        run("gpgconf", "--kill", "all", env=env)
-        return done
+
+    def close(self):
+        """Its agent, too."""
+        run("gpgconf", "--kill", "all", env=self.env)
 
     def decrypt(self, mail, _="encryption"):
         with open(self.at("in"), "wb") as f:

@@ -48,7 +48,11 @@ def nss(person):
 
 
 def gpgsm(person):
-    return program(Gpgsm, person)
+    known = (Gpgsm, person) in programs
+    g = program(Gpgsm, person)
+    if not known:
+        tap.cleanups.callback(g.close)
+    return g
 
 
 def logs():
