@@ -88,12 +88,27 @@ def _():
     with open(forged, "wb") as f:
         f.write(good[:-1] + bytes([good[-1] ^ 1]))
     before = open(site.at("derivd-mail/trust.pem")).read()
-    tap.check(site.fetch_crl(check=False).returncode != 0, "the command ends well")
+    done = site.fetch_crl(check=False)
+    tap.check(done.returncode != 0, "the command ends well")
+    tap.contains(done.stderr, "ca.crl is not the CA's", "what it says")
     tap.equal(open(site.at("derivd-mail/trust.pem")).read(), before, "what is trusted")
     with open(forged, "wb") as f:
         f.write(good)
     site.fetch_crl()
     let_in(ada)
+
+
+@tap.test("E-52 Dovecot: a server that could not be told of a CRL is told the next time, though there is no newer one")
+def _():
+    good = open(site.at("bin/doveadm")).read()
+    site.write("bin/doveadm", "#!/bin/sh\nexit 1\n", 0o755)
+    bob.lose()
+    tap.check(site.fetch_crl(check=False).returncode != 0, "the command ends well")
+    site.write("bin/doveadm", good, 0o755)
+    site.fetch_crl()
+    before = dovecot.log().count("certificate revoked")
+    kept_out(bob)
+    tap.check(dovecot.log().count("certificate revoked") > before, "Dovecot knows")
 
 
 @tap.test("E-23 E-50 Dovecot: where the log-in name is not the mail address, the profile has the UPN, and people are known by it")
