@@ -81,8 +81,12 @@ static struct err *drop(struct deployment *d, const uint8_t pin[static SHA256_LE
 					    "one first");
 	memmove(d->pins[i], d->pins[i + 1], (--d->n_pins - i) * SHA256_LEN);
 	TRY(save(d));
-	printf("\nNow:   systemctl reload derivd\n"
-	       "Then:  a device that knows only the dropped key needs: derivd-ca pins sign\n");
+	/* Which key the gateway uses is not known here. */
+	printf("\nFirst: derivd-gateway pin CERTIFICATE, of the certificate in gateway.conf, must print one\n"
+	       "       of these. If it does not, the gateway still uses the dropped key, and no device\n"
+	       "       will connect once this counts: derivd-ca pins add CERTIFICATE takes it back.\n"
+	       "Then:  systemctl reload derivd\n"
+	       "       A device that knows only the dropped key needs: derivd-ca pins sign\n");
 	return NULL;
 }
 
