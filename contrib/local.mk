@@ -36,7 +36,7 @@ dist_polkit_DATA = contrib/polkit/60-derivd-card.rules
 
 # All preprocessor flags of all folders: one set for tools that look at every file.
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(P11KIT_CFLAGS) $(PCSCLITE_CFLAGS) \
-	$(CURL_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+	$(CURL_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(NSS_CFLAGS)
 
 # What the headers include that is generated must be there. compile_flags.txt is where clang's tools look for flags.
 lint: $(BUILT_SOURCES) base/build-id.h
