@@ -54,3 +54,13 @@ struct trouble *bring_pins(const char *source, struct buf **ret_text)
 	buf_add_str(*ret_text, source);
 	return NULL;
 }
+
+struct trouble *bring_password(const char *path, size_t max, struct buf **ret_password)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	PASS(trouble_err(io_read_file(path, max, &text)));
+	buf_cut(text, strcspn(buf_str(text), "\r\n"));
+	*ret_password = take(text);
+	return NULL;
+}

@@ -12,5 +12,7 @@
 MUST_CHECK struct trouble *bring_uri(char *argument, struct buf **ret_uri);
 /* A signed pin set: the text itself, or a file that has it. */
 MUST_CHECK struct trouble *bring_pins(const char *source, struct buf **ret_text);
+/* The first line of a file of at most max bytes. */
+MUST_CHECK struct trouble *bring_password(const char *path, size_t max, struct buf **ret_password);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "client/agent/bring.h"
 
 /* The longest password that the library takes, and the end of a line. */
 #define PASSWORD_FILE_MAX 258
@@ -162,17 +163,6 @@ struct trouble *export_pem(
 
 /* --- PKCS#12 --- */
 
-/* The buffer, which is wiped when it is freed, is cut to the first line. */
-static struct trouble *read_password(const char *path, struct buf **ret_password)
-{
-	AUTO(buf) struct buf *text = NULL;
-
-	PASS(trouble_err(io_read_file(path, PASSWORD_FILE_MAX, &text)));
-	buf_cut(text, strcspn(buf_str(text), "\r\n"));
-	*ret_password = take(text);
-	return NULL;
-}
-
 struct trouble *export_p12(const struct derivd_device *d, const struct export_choice *choice,
 	const char *path, const char *password_path)
 {
@@ -186,7 +176,7 @@ struct trouble *export_p12(const struct derivd_device *d, const struct export_ch
 			"%zu credentials fit, and a file holds one: choose with --purpose and "
 			"--serial",
 			c->n);
-	PASS(read_password(password_path, &password));
+	PASS(bring_password(password_path, PASSWORD_FILE_MAX, &password));
 	struct trouble *t = trouble_device(derivd_device_export(d, c->list[0]->id,
 		choice->legacy ? DERIVD_DEVICE_PKCS12_LEGACY : DERIVD_DEVICE_PKCS12,
 		buf_str(password), &data));

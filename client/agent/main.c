@@ -182,7 +182,7 @@ static struct trouble *read_twice(
 
 static struct trouble *run_command(struct options *o, int n, char **words)
 {
-	AUTO_MEM char *fallback = default_state();
+	AUTO_MEM char *fallback = place_state();
 	const char *command = n > 0 ? words[0] : "";
 	bool enroll = strcmp(command, "enroll") == 0, run = strcmp(command, "run") == 0;
 	bool pins = strcmp(command, "repin") == 0;

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-char *default_state(void)
+char *place_state(void)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 

@@ -3,6 +3,6 @@
 #define DERIVD_AGENT_PLACE_H
 
 /* derivd-device in XDG_STATE_HOME, or in ~/.local/state; the caller frees. */
-char *default_state(void);
+char *place_state(void);
 
 #endif

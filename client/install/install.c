@@ -17,9 +17,7 @@
 #include <secmod.h>
 
 #include "base/buf.h"
-#include "base/io.h"
-#include "base/secret.h"
-#include "base/text.h"
+#include "client/agent/bring.h"
 
 #define PASSWORD_FILE_MAX 1024
 #define PEM_BEGIN "-----BEGIN "
@@ -51,18 +49,6 @@ static char *give_password(PK11SlotInfo *slot UNUSED, PRBool retry, void *arg)
 		return NULL;
 	i->asked = true;
 	return PORT_Strdup(buf_str(i->password));
-}
-
-static struct trouble *read_password(const char *path, struct buf **ret_password)
-{
-	AUTO(buf) struct buf *text = NULL;
-
-	if (!path)
-		return NULL;
-	PASS(trouble_err(io_read_file(path, PASSWORD_FILE_MAX, &text)));
-	buf_cut(text, strcspn(buf_str(text), "\r\n"));
-	*ret_password = take(text);
-	return NULL;
 }
 
 /* --- opening --- */
@@ -142,7 +128,8 @@ struct trouble *install_open(const struct install_target *target, struct install
 {
 	AUTO(install) struct install *i = xcalloc(1, sizeof(*i));
 
-	PASS(read_password(target->password_file, &i->password));
+	if (target->password_file)
+		PASS(bring_password(target->password_file, PASSWORD_FILE_MAX, &i->password));
 	PK11_SetPasswordFunc(give_password);
 	PASS(target->nss ? open_database(i, target->nss) : open_token(i, target));
 	PASS(log_in(i));
@@ -333,19 +320,26 @@ static struct trouble *put_key(
 	return NULL;
 }
 
-struct trouble *install_credential(struct install *i, const char *key_pem,
-	const char *certificate_pem, const char *name,
-	unsigned char ret_hash[static INSTALL_HASH_LEN])
+static struct trouble *put_certificate(struct install *i, CERTCertificate *cert, const char *name)
 {
-	AUTO(certificate) CERTCertificate *cert = NULL;
 	AUTO(certificate) CERTCertificate *there = NULL;
+	unsigned char hash[INSTALL_HASH_LEN];
 
-	PASS(parse(&certificate_pem, &cert));
-	PASS(hash_certificate(cert, ret_hash));
-	PASS(find(i, ret_hash, &there));
+	PASS(hash_certificate(cert, hash));
+	PASS(find(i, hash, &there));
 	if (!there &&
 		PK11_ImportCert(i->slot, cert, CK_INVALID_HANDLE, name, PR_FALSE) != SECSuccess)
 		return nss_trouble(name);
+	return NULL;
+}
+
+struct trouble *install_credential(
+	struct install *i, const char *key_pem, const char *certificate_pem, const char *name)
+{
+	AUTO(certificate) CERTCertificate *cert = NULL;
+
+	PASS(parse(&certificate_pem, &cert));
+	PASS(put_certificate(i, cert, name));
 	if (has_key(i, cert))
 		return NULL;
 	return put_key(i, key_pem, cert, name);
@@ -367,24 +361,17 @@ static struct trouble *trust(struct install *i, CERTCertificate *cert)
 
 static struct trouble *put_ca(struct install *i, CERTCertificate *cert)
 {
-	AUTO(certificate) CERTCertificate *there = NULL;
-	unsigned char hash[INSTALL_HASH_LEN];
 	char *common_name = CERT_GetCommonName(&cert->subject);
 	AUTO_MEM char *name = xstrdup(common_name ? common_name : "derivd CA");
 
 	PORT_Free(common_name);
-	PASS(hash_certificate(cert, hash));
-	PASS(find(i, hash, &there));
-	if (!there &&
-		PK11_ImportCert(i->slot, cert, CK_INVALID_HANDLE, name, PR_FALSE) != SECSuccess)
-		return nss_trouble(name);
+	PASS(put_certificate(i, cert, name));
 	return trust(i, cert);
 }
 
-struct trouble *install_chain(struct install *i, const char *chain_pem, size_t *ret_n)
+struct trouble *install_chain(struct install *i, const char *chain_pem)
 {
-	*ret_n = 0;
-	for (; strstr(chain_pem, PEM_BEGIN); ++*ret_n) {
+	while (strstr(chain_pem, PEM_BEGIN)) {
 		AUTO(certificate) CERTCertificate *cert = NULL;
 		PASS(parse(&chain_pem, &cert));
 		PASS(put_ca(i, cert));

@@ -32,12 +32,11 @@ MUST_CHECK struct trouble *install_open(
 void install_free(struct install *i);
 DEFINE_AUTO(install, struct install *, install_free);
 
-/* Texts are PEM; what is there already stays as it is. hash: of the certificate. */
-MUST_CHECK struct trouble *install_credential(struct install *i, const char *key_pem,
-	const char *certificate_pem, const char *name,
-	unsigned char ret_hash[static INSTALL_HASH_LEN]);
-/* CA certificates. In an NSS database those that are self-signed are trusted for mail from then on. *ret_n: how many. */
-MUST_CHECK struct trouble *install_chain(struct install *i, const char *chain_pem, size_t *ret_n);
+/* Texts are PEM; what is there already stays as it is. */
+MUST_CHECK struct trouble *install_credential(
+	struct install *i, const char *key_pem, const char *certificate_pem, const char *name);
+/* CA certificates. In an NSS database those that are self-signed are trusted for mail from then on. */
+MUST_CHECK struct trouble *install_chain(struct install *i, const char *chain_pem);
 /* The certificate with its key, when they are there. */
 MUST_CHECK struct trouble *install_remove(
 	struct install *i, const unsigned char hash[static INSTALL_HASH_LEN], int *ret_removed);

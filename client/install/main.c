@@ -74,11 +74,10 @@ static void tell(const struct work *w, const char *event, const char *hash, cons
 static struct trouble *put_chain(const struct work *w, const struct derivd_device_credential *c)
 {
 	AUTO(data) struct derivd_device_data *chain = NULL;
-	size_t n;
 
 	PASS(trouble_device(
 		derivd_device_export(w->device, c->id, DERIVD_DEVICE_PEM_CHAIN, NULL, &chain)));
-	return install_chain(w->install, (const char *)chain->data, &n);
+	return install_chain(w->install, (const char *)chain->data);
 }
 
 static struct trouble *put(const struct work *w, const struct derivd_device_credential *c)
@@ -87,14 +86,13 @@ static struct trouble *put(const struct work *w, const struct derivd_device_cred
 	AUTO_MEM char *text = xasprintf("%s is there.", name);
 	AUTO(data) struct derivd_device_data *key = NULL;
 	AUTO(data) struct derivd_device_data *certificate = NULL;
-	unsigned char hash[INSTALL_HASH_LEN];
 
 	PASS(trouble_device(
 		derivd_device_export(w->device, c->id, DERIVD_DEVICE_PEM_KEY, NULL, &key)));
 	PASS(trouble_device(derivd_device_export(
 		w->device, c->id, DERIVD_DEVICE_PEM_CERTIFICATE, NULL, &certificate)));
 	PASS(install_credential(
-		w->install, (const char *)key->data, (const char *)certificate->data, name, hash));
+		w->install, (const char *)key->data, (const char *)certificate->data, name));
 	tell(w, "installed", c->certificate, text);
 	return NULL;
 }
@@ -197,7 +195,7 @@ static struct trouble *run(const struct options *o)
 		return trouble_new(DERIVD_DEVICE_KIND_FORMAT,
 			"either --nss, or --module with --token, is needed; see --help");
 	if (!o->state)
-		fallback = default_state();
+		fallback = place_state();
 	PASS(begin(o, o->state ? o->state : fallback, w));
 	return work_do(w);
 }
