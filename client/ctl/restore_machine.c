@@ -3,15 +3,14 @@
 
 #include <grp.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/proc.h"
 #include "client/ctl/program.h"
+#include "client/ctl/setup.h"
 #include "proto/deployment.h"
-
-#define USUAL_PORT 7443
-#define PORT_FILE "/etc/systemd/system/derivd-gateway.socket.d/10-setup.conf"
 
 static void add(struct buf *list, const char *text)
 {
@@ -58,11 +57,12 @@ static struct err *look_at_port(struct buf *list)
 	AUTO(deployment) struct deployment *d = NULL;
 
 	TRY(deployment_load(path, &d));
-	if (d->port == USUAL_PORT || access(PORT_FILE, F_OK) == 0)
+	AUTO_MEM char *port = xasprintf("%u", (unsigned int)d->port);
+	if (strcmp(port, SETUP_PORT_DEFAULT) == 0 || access(SETUP_PORT_DROP_IN, F_OK) == 0)
 		return NULL;
 	AUTO_MEM char *text = xasprintf(_("phones come to port %u, and no drop-in gives it to "
 					  "derivd-gateway.socket: ListenStream= in %s"),
-		(unsigned int)d->port, PORT_FILE);
+		(unsigned int)d->port, SETUP_PORT_DROP_IN);
 	add(list, text);
 	return NULL;
 }

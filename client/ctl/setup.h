@@ -64,7 +64,10 @@ extern const struct err_kind SETUP_ERR_DOUBT;
 
 /* One file or certificate that is to be made here in place of one that is given. */
 #define SETUP_NEW "new"
+/* The unit's own port; another one stands in a drop-in. */
 #define SETUP_PORT_DEFAULT "7443"
+#define SETUP_PORT_DROP_IN_DIR "/etc/systemd/system/derivd-gateway.socket.d"
+#define SETUP_PORT_DROP_IN SETUP_PORT_DROP_IN_DIR "/10-setup.conf"
 
 /* The first value, or NULL. Lent. */
 const char *setup_value(const struct setup *s, enum setup_key key);

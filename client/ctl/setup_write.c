@@ -9,9 +9,6 @@
 #include "client/ctl/setup.h"
 #include "client/ctl/setup_part.h"
 
-#define SOCKET_DROP_IN_DIR "/etc/systemd/system/derivd-gateway.socket.d"
-#define SOCKET_DROP_IN SOCKET_DROP_IN_DIR "/10-setup.conf"
-
 static void add_list(struct buf *text, const char *key, const struct setup_answer *a)
 {
 	if (!a->n)
@@ -52,7 +49,7 @@ bool setup_needs_port(const struct setup *s)
 
 	if (s->ctl->tree || s->found.ca || !port)
 		return false;
-	return strcmp(port, SETUP_PORT_DEFAULT) != 0 || access(SOCKET_DROP_IN, F_OK) == 0;
+	return strcmp(port, SETUP_PORT_DEFAULT) != 0 || access(SETUP_PORT_DROP_IN, F_OK) == 0;
 }
 
 struct err *setup_write_port(struct setup *s)
@@ -60,11 +57,11 @@ struct err *setup_write_port(struct setup *s)
 	const char *port = setup_value(s, SETUP_PORT);
 
 	if (strcmp(port, SETUP_PORT_DEFAULT) == 0)
-		return unlink(SOCKET_DROP_IN) == 0 ? NULL : err_errno(errno, SOCKET_DROP_IN);
+		return unlink(SETUP_PORT_DROP_IN) == 0 ? NULL : err_errno(errno, SETUP_PORT_DROP_IN);
 	AUTO_MEM char *text =
 		xasprintf("# Written by derivctl setup: the port for phones in deployment.conf.\n"
 			  "[Socket]\nListenStream=\nListenStream=%s\n",
 			port);
-	TRY(io_mkdirs(SOCKET_DROP_IN_DIR, 0755));
-	return io_write_file(SOCKET_DROP_IN, BYTES(text, strlen(text)), 0644);
+	TRY(io_mkdirs(SETUP_PORT_DROP_IN_DIR, 0755));
+	return io_write_file(SETUP_PORT_DROP_IN, BYTES(text, strlen(text)), 0644);
 }
