@@ -145,15 +145,14 @@ static struct err *on_certificate(struct core *c, const Ca__KnownRow *row,
 	TRY(store_credential_list(c->store, &f, &rows));
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct credential *k = rows->row[i];
-		if (k->purpose == row->purpose)
-			TRY(notice_known(c, k, COURIER__NOTICE_KIND__ISSUED));
+		if (k->purpose != row->purpose)
+			continue;
+		TRY(notice_known(c, k, COURIER__NOTICE_KIND__ISSUED));
 		/* derivd-ca has no device's copy of such a key any more: it cannot be made again. */
-		if (k->purpose == row->purpose && k->state == CS_WANTED &&
-			k->origin == COMMON__ORIGIN__SERVER)
+		if (k->state == CS_WANTED && k->origin == COMMON__ORIGIN__SERVER)
 			*ret_recall = true;
 		/* Whatever becomes of it, it can be superseded or revoked only when its certificate is known. */
-		if (k->purpose == row->purpose && !k->serial &&
-			(k->state == CS_WANTED || k->state == CS_CANCELLED))
+		if (!k->serial && (k->state == CS_WANTED || k->state == CS_CANCELLED))
 			*ret_recall = true;
 	}
 	return NULL;
