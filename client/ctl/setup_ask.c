@@ -80,13 +80,13 @@ static void try_line(struct setup *s, enum setup_key key, const char *line, cons
 	struct err **ret_reason)
 {
 	struct setup_answer a = { 0 };
-	/* Names of organizations have commas in them. */
 	AUTO_MEM char *list = xstrdup(line);
 
 	/* Names of users have no blanks in them: those are between two. */
 	for (char *p = list; is_person(key) && *p; p++)
 		if (*p == ' ')
 			*p = ',';
+	/* Names of organizations have commas in them. */
 	struct err *e = key == SETUP_ORGANIZATION ? setup_add(&a, line) : setup_parse(list, &a);
 
 	a.given = true;

@@ -301,7 +301,6 @@ static struct err *resolve(char **dir)
 	return NULL;
 }
 
-/* For the keys that leave: where others cannot look or put something else. */
 /* Where sticks are mounted, and none is: the keys would stay on the disk of the kiosk, below the stick. */
 static bool is_without_stick(const char *path, const struct stat *st)
 {
@@ -316,6 +315,7 @@ static bool is_without_stick(const char *path, const struct stat *st)
 	return false;
 }
 
+/* For the keys that leave: where others cannot look or put something else. */
 struct err *check_keys(struct setup *s, struct setup_answer *a)
 {
 	struct stat st;
