@@ -164,9 +164,10 @@ bool worker_is_asked(struct worker *w)
 
 static void use_time(struct worker *w)
 {
-	while (w->ways && w->ways->idle && !worker_is_asked(w))
-		if (!w->ways->idle(w))
-			return;
+	if (!w->ways || !w->ways->idle)
+		return;
+	while (w->ways->idle(w) && !worker_is_asked(w))
+		;
 }
 
 static struct err *serve_next(

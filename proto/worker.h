@@ -48,8 +48,8 @@ MUST_CHECK struct err *worker_run(int take_fd, enum msg_link link, const char *p
  * The same for a worker whose answers say what must be on the disk: settle(state) is called before any is sent, also before an
  * Error. While requests wait whose answers may wait, it goes on to the next, at most WORKER_HELD_MAX of them, and settles
  * once for all: the disk then costs each of many a fraction. When settle fails, each of these requests gets its error.
- * idle (may be NULL) is called as long as nothing is asked and it says true: it does some work ahead of time, and comes back at
- * once when worker_is_asked.
+ * idle (may be NULL) is called before the next request is read, and again as long as it says true and nothing is asked: when it has
+ * work to do ahead of time, it looks at worker_is_asked before it begins and while it works, and comes back at once.
  */
 struct worker_ways {
 	struct err *(*settle)(void *state);

@@ -97,6 +97,9 @@ static EVP_PKEY *make(int bits, struct asked *a)
 	AUTO(context) EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 	EVP_PKEY *key = NULL;
 
+	a->yes = a->is_asked(a->userdata);
+	if (a->yes)
+		return NULL;
 	if (!context || EVP_PKEY_keygen_init(context) <= 0 ||
 		EVP_PKEY_CTX_set_rsa_keygen_bits(context, bits) <= 0)
 		return NULL;
